@@ -1,0 +1,139 @@
+"""A dataset's contract as plain values: what DAG parsing, land and curate all read.
+
+Built by `ingest.catalog` from `schemas/<dataset>/contract.odcs.yaml` (Open Data Contract Standard v3).
+Plain Python only, so that parsing a DAG folder costs no columnar library.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ingest.model.expectation import Expectation
+
+__all__ = [
+    "SYSTEM_COLUMNS",
+    "UNKNOWN_DATE",
+    "Column",
+    "Contract",
+    "Gate",
+    "Identity",
+    "LogicalType",
+    "QueueBinding",
+]
+
+UNKNOWN_DATE = dt.date(1970, 1, 1)
+"""The partition of rows whose event time cannot be read, or lies outside the contract's window."""
+
+SYSTEM_COLUMNS = (
+    "event_id",
+    "event_type",
+    "event_time",
+    "source",
+    "window",
+    "row",
+    "landed_at",
+    "batch",
+    "event_date",
+)
+"""Columns that curate adds to every curated table; a contract may not use these names."""
+
+
+class LogicalType(StrEnum):
+    """The column types a contract may use, and what they become in Arrow."""
+
+    STRING = "string"  # string
+    INTEGER = "integer"  # int64
+    NUMBER = "number"  # float64
+    DECIMAL = "decimal"  # decimal128(precision, scale)
+    BOOLEAN = "boolean"  # bool
+    DATE = "date"  # date32
+    TIMESTAMP = "timestamp"  # timestamp[us, UTC]
+    OBJECT = "object"  # struct
+    ARRAY = "array"  # list
+
+
+class Identity(StrEnum):
+    """Where `event_id` comes from when the delivery brings none of its own."""
+
+    ENVELOPE = "envelope"  # a delivery without an id is quarantined: it cannot be told from its copy
+    CONTENT = "content"  # two deliveries with equal bytes are one event
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `name` in the curated table, `field` in the payload, and what a value must be.
+
+    `children` are the fields of an object; `items` describes the elements of an array. `precision`
+    and `scale` belong to decimals. `assume_utc` accepts timestamps that name no zone as UTC.
+    The bounds are the contract's own rules; `expectation.derived` turns them into expectations.
+    """
+
+    name: str
+    field: str
+    type: LogicalType
+    required: bool = False
+    description: str = ""
+    classification: str | None = None
+    precision: int = 38
+    scale: int = 9
+    assume_utc: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    children: tuple[Column, ...] = ()
+    items: Column | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A batch of at least `min_rows` records is held back when more than `max_rejected_share` is rejected."""
+
+    max_rejected_share: float = 0.05
+    min_rows: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBinding:
+    """A RabbitMQ queue and how it hangs on its exchange. `arguments` are the queue's `x-…` arguments."""
+
+    exchange: str
+    queue: str
+    routing_keys: tuple[str, ...]
+    exchange_type: str = "topic"
+    queue_type: str = "quorum"
+    arguments: tuple[tuple[str, str | int | bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Everything that decides what a row of the dataset is.
+
+    `event_time` lists where the event's time is read, first readable wins: `envelope` (what the
+    envelope says), or `body:FIELD[.FIELD…]`. A date outside [`first_date`, `last_date`] is
+    `UNKNOWN_DATE`: the window is absolute, so that a redelivery years later gets the same date.
+    `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
+    in the lake under that digest so that a batch begun with them is finished with them.
+    """
+
+    dataset: str
+    version: str
+    description: str
+    columns: tuple[Column, ...]
+    source: QueueBinding
+    expectations: tuple[Expectation, ...]
+    digest: str
+    document: str = field(repr=False)
+    suite_document: str = field(repr=False)
+    identity: Identity = Identity.ENVELOPE
+    event_time: tuple[str, ...] = ("envelope",)
+    first_date: dt.date = dt.date(2000, 1, 1)
+    last_date: dt.date = dt.date(2099, 12, 31)
+    dedupe_days: int = 7
+    gate: Gate = Gate()
+    schedule: str | None = None
+    owner: str = ""
+    tags: tuple[str, ...] = ()

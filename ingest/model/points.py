@@ -1,0 +1,28 @@
+"""The named points between which a process may die; the crash tests kill it at each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+__all__ = ["Point", "Reached", "passing"]
+
+
+class Point(StrEnum):
+    """In the order in which one row passes them."""
+
+    RECEIVED = "received"
+    RAW_COMMITTED = "raw_committed"
+    ACKNOWLEDGED = "acknowledged"
+    BATCH_RECORDED = "batch_recorded"
+    QUARANTINE_COMMITTED = "quarantine_committed"
+    CURATED_COMMITTED = "curated_committed"
+    ACCOUNT_COMMITTED = "account_committed"
+
+
+Reached = Callable[[Point], None]
+"""Called by the steps at each point. Production passes; a crash test dies."""
+
+
+def passing(point: Point) -> None:
+    """Go on: what production does at every point."""

@@ -1,0 +1,156 @@
+"""The ports: what the steps ask of the world. Adapters in `sources`, `decode`, `validate`, `lake` answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import pyarrow as pa
+
+from ingest.model.account import Account
+from ingest.model.contract import Contract
+from ingest.model.delivery import Bounds, Delivery, Identified, Window
+from ingest.model.verdict import Decoded, Judged
+
+__all__ = ["Batch", "Decode", "Identify", "Lake", "Source", "Totals", "Validator"]
+
+
+class Source(Protocol):
+    """Deliveries in windows. Entering connects, leaving gives back whatever was not acknowledged.
+
+    `application` names the position in raw's log (`land:<queue>`). Raises `SourceUnavailable` when the
+    broker cannot be reached or vanishes, `TopologyError` when the queue is not what the contract says.
+    """
+
+    application: str
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def ready(self) -> int:
+        """How many messages wait right now."""
+        ...
+
+    def windows(self, bounds: Bounds, after: int | None, stop: asyncio.Event) -> AsyncIterator[Window]:
+        """Windows until `bounds` end the run or `stop` is set; a window under way is then yielded as it is.
+
+        `after` is the stored position to go on from; null for a queue, which remembers by itself.
+        """
+        ...
+
+
+Identify = Callable[[Delivery], Identified]
+"""Envelope → event id, type and time. Pure; never raises on content."""
+
+Decode = Callable[[pa.Table, Contract], Decoded]
+"""Raw rows (`tables.RAW`) → typed rows and rejects. Pure; never raises on content."""
+
+
+class Validator(Protocol):
+    """The suite's judgement."""
+
+    def rows(self, rows: pa.Table, contract: Contract) -> Judged:
+        """A verdict for each decoded row, and GX's report over all of them."""
+        ...
+
+    def whole(self, rows: pa.Table, contract: Contract) -> Mapping[str, int]:
+        """Table-level expectations that the valid, unique rows of a batch break: name → 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A fixed range (`after`, `until`] of raw versions under one contract: the unit of curate.
+
+    `recorded` is true once it stands in the lake under `after`: from then on every worker and every
+    restart finishes this very batch.
+    """
+
+    dataset: str
+    after: int
+    until: int
+    digest: str
+    accepted: bool = False
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Rows per table, as of one look: `raw = curated + quarantined + duplicates + pending`."""
+
+    raw: int
+    curated: int
+    quarantined: int
+    duplicates: int
+    pending: int
+    raw_version: int
+    curated_version: int
+    unknown_date: int
+
+
+class Lake(Protocol):
+    """The lake as the steps see it. Every write is idempotent under the commit protocol.
+
+    Raises `LakeUnavailable` and `CommitFailed` (transient), `SchemaMismatch` (terminal).
+    """
+
+    def prepare(self, contract: Contract) -> None:
+        """Create the dataset's tables where absent and keep the contract under its digest."""
+        ...
+
+    def position(self, dataset: str, application: str) -> int | None:
+        """The application transaction's last number in raw, or null."""
+        ...
+
+    def append_raw(self, dataset: str, rows: pa.Table, *, window: str, application: str, position: int | None) -> int:
+        """Commit one window to raw; returns raw's version. See `lake.commit`."""
+        ...
+
+    def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:
+        """The batch that stands recorded after curated's position, else a new one; null when all is read."""
+        ...
+
+    def contract_text(self, dataset: str, digest: str) -> tuple[str, str]:
+        """Contract and suite documents that were kept under `digest`."""
+        ...
+
+    def read_raw(self, batch: Batch) -> pa.Table:
+        """The batch's inserts, `tables.RAW`, in (`window`, `row`) order."""
+        ...
+
+    def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.ChunkedArray | pa.Array:
+        """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days`?"""
+        ...
+
+    def record_batch(self, batch: Batch) -> Batch:
+        """Put the batch under its `after` if nothing stands there; returns what stands there now."""
+        ...
+
+    def write_quarantine(self, batch: Batch, rows: pa.Table) -> None:
+        """Replace the batch's quarantine rows."""
+        ...
+
+    def write_curated(self, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
+        """Append the batch's rows, the point of truth; returns curated's version."""
+        ...
+
+    def write_accounts(self, dataset: str) -> None:
+        """Write the account rows that curated's log holds and `accounts` does not yet."""
+        ...
+
+    def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:
+        """Keep the validation report of a batch as JSON."""
+        ...
+
+    def totals(self, dataset: str) -> Totals:
+        """Rows per table."""
+        ...
+
+    def last_account(self, dataset: str) -> Account | None:
+        """The account of the newest batch, or null."""
+        ...

@@ -1,0 +1,115 @@
+"""The Arrow schemas of the lake's tables. Expensive to change once there is data: change with care.
+
+The one module of the vocabulary that imports pyarrow; DAG parsing never reaches it.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ingest.model.contract import Column, Contract, LogicalType
+
+__all__ = ["ACCOUNTS", "QUARANTINE", "RAW", "REJECTS", "TIME", "arrow_type", "curated_schema", "decoded_schema"]
+
+TIME = pa.timestamp("us", tz="UTC")
+
+RAW = pa.schema(
+    [
+        pa.field("window", pa.string(), nullable=False),  # UUIDv7; with `row` the identity and total order
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("body", pa.binary(), nullable=False),  # as received
+        pa.field("content_type", pa.string()),
+        pa.field("content_encoding", pa.string()),
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("event_type", pa.string()),
+        pa.field("event_time", TIME),
+        pa.field("operation", pa.string()),  # of a change feed; null for events
+        pa.field("key", pa.string()),  # of a change feed: id and partition key
+        pa.field("source", pa.string(), nullable=False),  # exchange/queue, or container
+        pa.field("routing_key", pa.string()),
+        pa.field("headers", pa.string()),  # JSON object; properties without a column of their own as "amqp:NAME"
+        pa.field("position", pa.int64()),  # stream offset, LSN, or null
+        pa.field("redelivered", pa.bool_(), nullable=False),
+        pa.field("landed_at", TIME, nullable=False),
+        pa.field("event_date", pa.date32(), nullable=False),  # the partition
+    ]
+)
+
+REJECTS = pa.schema(
+    [
+        pa.field("index", pa.int64(), nullable=False),  # which row of the batch, from 0
+        pa.field("reason", pa.string(), nullable=False),  # a `verdict.Reason`
+        pa.field("expectation", pa.string()),  # the first one broken, in the suite's order
+        pa.field("column", pa.string()),
+        pa.field("value", pa.string()),  # as text, cut at 200 characters
+        pa.field("detail", pa.string(), nullable=False),  # one sentence
+    ]
+)
+
+QUARANTINE = pa.schema(
+    [
+        *(RAW.field(name) for name in RAW.names if name != "event_date"),
+        *(REJECTS.field(name) for name in REJECTS.names if name != "index"),
+        pa.field("contract_version", pa.string(), nullable=False),
+        pa.field("contract_digest", pa.string(), nullable=False),
+        pa.field("batch", pa.int64(), nullable=False),
+        pa.field("quarantined_at", TIME, nullable=False),
+        pa.field("event_date", pa.date32(), nullable=False),
+    ]
+)
+
+ACCOUNTS = pa.schema(
+    [
+        pa.field("batch", pa.int64(), nullable=False),  # the raw version it reads to, inclusive
+        pa.field("after", pa.int64(), nullable=False),  # the raw version it reads from, exclusive
+        pa.field("records", pa.int64(), nullable=False),
+        pa.field("curated", pa.int64(), nullable=False),
+        pa.field("quarantined", pa.int64(), nullable=False),
+        pa.field("duplicates", pa.int64(), nullable=False),
+        pa.field("accepted", pa.bool_(), nullable=False),  # the gate was opened by hand
+        pa.field("contract_version", pa.string(), nullable=False),
+        pa.field("contract_digest", pa.string(), nullable=False),
+        pa.field("partitions", pa.string(), nullable=False),  # JSON list of ISO dates
+        pa.field("rejected", pa.string(), nullable=False),  # JSON object: reason or expectation → rows
+        pa.field("committed_at", TIME, nullable=False),
+    ]
+)
+
+_SCALARS: dict[LogicalType, pa.DataType] = {
+    LogicalType.STRING: pa.string(),
+    LogicalType.INTEGER: pa.int64(),
+    LogicalType.NUMBER: pa.float64(),
+    LogicalType.BOOLEAN: pa.bool_(),
+    LogicalType.DATE: pa.date32(),
+    LogicalType.TIMESTAMP: TIME,
+}
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type of a contract's column, nested ones included."""
+    if column.type is LogicalType.DECIMAL:
+        return pa.decimal128(column.precision, column.scale)
+    if column.type is LogicalType.OBJECT:
+        return pa.struct([pa.field(child.name, arrow_type(child)) for child in column.children])
+    if column.type is LogicalType.ARRAY:
+        if column.items is None:
+            raise ValueError(f"array column {column.name!r} has no items")
+        return pa.list_(pa.field("element", arrow_type(column.items)))
+    return _SCALARS[column.type]
+
+
+def decoded_schema(contract: Contract) -> pa.Schema:
+    """The contract's columns alone, in its order, all nullable: `required` is a verdict, not a type."""
+    return pa.schema([pa.field(column.name, arrow_type(column)) for column in contract.columns])
+
+
+def curated_schema(contract: Contract) -> pa.Schema:
+    """The curated table: the contract's columns, then where each row comes from, then its partition."""
+    return pa.schema(
+        [
+            *decoded_schema(contract),
+            *(RAW.field(n) for n in ("event_id", "event_type", "event_time", "source", "window", "row", "landed_at")),
+            pa.field("batch", pa.int64(), nullable=False),
+            pa.field("event_date", pa.date32(), nullable=False),
+        ]
+    )
