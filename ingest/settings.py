@@ -1,0 +1,58 @@
+"""The settings: the only place that reads environment variables and `.env`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingest.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations. Secrets never show in `repr` or logs.
+
+    Each field is `LAKEPOST_<NAME>` in the environment or in `.env`; in Airflow the same values come
+    from Connections (`lakepost_rabbitmq`, `lakepost_lake`, `lakepost_cosmos`).
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAKEPOST_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    lake_url: str = ""
+    """`file:///…`, an absolute folder."""
+    rabbitmq_url: SecretStr = SecretStr("")
+    """`amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`."""
+    schemas_dir: Path = Path("schemas")
+    """The folder with one folder per dataset."""
+
+    window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
+    """land: rows of a window, committed and acknowledged together."""
+    window_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    """land: body bytes of a window; bounds the memory of land."""
+    window_seconds: Annotated[float, Field(gt=0, le=900)] = 30.0
+    """land: age at which a window is committed as it is; stays below the broker's consumer timeout."""
+    batch_rows: Annotated[int, Field(ge=1)] = 500_000
+    """curate: rows of a batch; bounds the memory of curate. One window is never split."""
+    batch_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
+    """curate: body bytes of a batch."""
+    log_level: str = "INFO"
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from `given`, then the environment, then `.env`, then defaults.
+
+    Raises:
+        ConfigurationError: naming the variable and what it must be.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "LAKEPOST_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{name}: {first['msg']}", remedy="correct it in the environment or in .env") from None
