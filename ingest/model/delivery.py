@@ -7,7 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Bounds", "Delivery", "Identified", "Window"]
+__all__ = ["CONTENT_PREFIX", "Bounds", "Delivery", "Identified", "Window"]
+
+
+CONTENT_PREFIX = "lakepost:content:"
+"""An `event_id` that begins so was made from the content: the delivery brought none of its own."""
 
 
 class Delivery(NamedTuple):

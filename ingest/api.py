@@ -1,0 +1,268 @@
+"""The composition root: the one place that builds adapters and hands them to the steps.
+
+Every function takes `Settings` and a dataset's name and is what the command and the DAGs call.
+Great Expectations takes seconds to import: `land` must not pay for it, so adapters are imported where
+they are built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ingest import catalog
+from ingest.errors import ConfigurationError, LakepostError
+from ingest.lake import DeltaLake, open_storage
+from ingest.lake.query import query
+from ingest.model.account import Account
+from ingest.model.contract import Contract
+from ingest.model.delivery import Bounds
+from ingest.model.finding import Finding
+from ingest.model.points import Reached, passing
+from ingest.model.ports import Totals
+from ingest.settings import Settings
+from ingest.steps.land import Landed, Progress
+
+__all__ = ["curate", "datasets", "doctor", "ingest", "init", "land", "sql", "status"]
+
+
+def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
+    """Every dataset of the catalogue by name: its contract, or what is wrong with it."""
+    found: list[tuple[str, Contract | LakepostError]] = []
+    for name in catalog.names(settings.schemas_dir):
+        try:
+            found.append((name, catalog.load(settings.schemas_dir, name)))
+        except LakepostError as error:
+            found.append((name, error))
+    return found
+
+
+def init(settings: Settings) -> list[str]:
+    """Create the tables of every dataset where absent; returns the datasets' names."""
+    lake = _lake(settings)
+    names = catalog.names(settings.schemas_dir)
+    for name in names:
+        lake.prepare(catalog.load(settings.schemas_dir, name))
+    return names
+
+
+def land(
+    settings: Settings,
+    dataset: str,
+    *,
+    max_messages: int | None = None,
+    max_seconds: float | None = None,
+    stop_on_signals: bool = False,
+    reached: Reached = passing,
+    progress: Progress | None = None,
+) -> Account:
+    """Source → raw. By default what is ready at the start; see `Bounds` for what the limits mean.
+
+    With `stop_on_signals`, SIGTERM or SIGINT commits and acknowledges the window under way and ends; a
+    second one abandons it, and the broker gives it again.
+
+    Raises:
+        LakepostError: any of the tree; a transient one is worth another try.
+    """
+    contract = catalog.load(settings.schemas_dir, dataset)
+    lake = _lake(settings)
+    lake.prepare(contract)
+    bounds = Bounds(
+        rows=settings.window_rows,
+        bytes=settings.window_bytes,
+        seconds=settings.window_seconds,
+        max_messages=max_messages,
+        max_seconds=max_seconds,
+    )
+    begun = time.monotonic()
+    landed = asyncio.run(
+        _land(settings, contract, lake, bounds, signals=stop_on_signals, reached=reached, progress=progress)
+    )
+    totals = lake.totals(dataset)
+    return Account(
+        dataset,
+        landed=landed.rows,
+        pending=totals.pending,
+        raw_version=totals.raw_version if landed.raw_version is None else landed.raw_version,
+        curated_version=totals.curated_version,
+        seconds=time.monotonic() - begun,
+    )
+
+
+async def _land(
+    settings: Settings,
+    contract: Contract,
+    lake: DeltaLake,
+    bounds: Bounds,
+    *,
+    signals: bool,
+    reached: Reached,
+    progress: Progress | None,
+) -> Landed:
+    from ingest import envelope, steps
+    from ingest.sources.rabbitmq import RabbitQueue
+
+    stop = asyncio.Event()
+    with _signals(stop) if signals else contextlib.nullcontext():
+        return await steps.land(
+            contract,
+            RabbitQueue(_rabbitmq_url(settings), contract.source),
+            lake,
+            identify=envelope.identify,
+            event_date=envelope.event_date,
+            bounds=bounds,
+            stop=stop,
+            reached=reached,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first SIGTERM or SIGINT sets `stop`; a second one cancels what runs."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def received() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, received)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def curate(
+    settings: Settings,
+    dataset: str,
+    *,
+    accept: bool = False,
+    reached: Reached = passing,
+    progress: Progress | None = None,
+) -> Account:
+    """Raw → curated and quarantine, what is new.
+
+    Raises:
+        GateClosed: too much of a batch was rejected; `accept` quarantines it and goes on.
+        LakepostError: any other of the tree.
+    """
+    from ingest import steps
+    from ingest.decode import decode
+    from ingest.validate import Suite
+
+    contract = catalog.load(settings.schemas_dir, dataset)
+    lake = _lake(settings)
+    lake.prepare(contract)
+
+    def contract_at(digest: str) -> Contract:
+        document, suite = lake.contract_text(dataset, digest)
+        return catalog.parse(document, suite, dataset=dataset, where=f"contract {digest} kept in the lake")
+
+    return steps.curate(
+        contract,
+        lake,
+        decode=decode,
+        validator=Suite(),
+        contract_at=contract_at,
+        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        accept=accept,
+        reached=reached,
+        progress=progress,
+    )
+
+
+def ingest(
+    settings: Settings,
+    dataset: str,
+    *,
+    accept: bool = False,
+    stop_on_signals: bool = False,
+    progress: Progress | None = None,
+) -> Account:
+    """`land`, then `curate`; the account of both."""
+    landed = land(settings, dataset, stop_on_signals=stop_on_signals, progress=progress)
+    curated = curate(settings, dataset, accept=accept, progress=progress)
+    return dataclasses.replace(curated, landed=landed.landed, seconds=landed.seconds + curated.seconds)
+
+
+def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
+    """Rows per table and the account of the newest batch."""
+    lake = _lake(settings)
+    if not lake.exists(dataset):
+        known = ", ".join(catalog.names(settings.schemas_dir)) or "none"
+        raise ConfigurationError(
+            f"the lake has no dataset {dataset!r}",
+            remedy=f"run `lakepost lake init`; the catalogue has: {known}",
+        )
+    return lake.totals(dataset), lake.last_account(dataset)
+
+
+def sql(
+    settings: Settings, statement: str, *, max_rows: int | None = None
+) -> tuple[list[str], list[tuple[Any, ...]], bool]:
+    """Column names, rows and whether there were more than `max_rows`, of SQL over the lake's views."""
+    return query(open_storage(settings.lake_url), statement, max_rows=max_rows)
+
+
+def doctor(settings: Settings) -> list[Finding]:
+    """Contracts, lake, broker, queues: each looked at (a probe file in the lake apart, nothing changes) and told in words."""
+    from ingest.sources.topology import examine
+
+    findings: list[Finding] = []
+    contracts: list[Contract] = []
+    for name, found in datasets(settings):
+        if isinstance(found, Contract):
+            contracts.append(found)
+            says = f"version {found.version}, {len(found.columns)} columns, {len(found.expectations)} expectations"
+            findings.append(Finding(f"contract {name}", ok=True, says=says, remedy=""))
+        else:
+            findings.append(Finding(f"contract {name}", ok=False, says=found.message, remedy=found.remedy))
+    if not findings:
+        findings.append(
+            Finding(
+                "contracts",
+                ok=False,
+                says=f"no dataset in {settings.schemas_dir}",
+                remedy="set LAKEPOST_SCHEMAS_DIR to the folder with one folder per dataset",
+            )
+        )
+    findings += _examine_lake(settings, contracts)
+    try:
+        url = _rabbitmq_url(settings)
+    except ConfigurationError as error:
+        return [*findings, Finding("broker", ok=False, says=error.message, remedy=error.remedy)]
+    for contract in contracts:
+        findings += asyncio.run(examine(url, contract.source))
+    return list(dict.fromkeys(findings))
+
+
+def _examine_lake(settings: Settings, contracts: list[Contract]) -> list[Finding]:
+    try:
+        lake = _lake(settings)
+        findings = [lake.examine()]
+        return findings + [lake.examine_dataset(contract) for contract in contracts if findings[0].ok]
+    except LakepostError as error:
+        return [Finding("lake", ok=False, says=error.message, remedy=error.remedy)]
+
+
+def _lake(settings: Settings) -> DeltaLake:
+    return DeltaLake(open_storage(settings.lake_url))
+
+
+def _rabbitmq_url(settings: Settings) -> str:
+    url = settings.rabbitmq_url.get_secret_value()
+    if not url:
+        raise ConfigurationError(
+            "LAKEPOST_RABBITMQ_URL is not set", remedy="give the broker as amqp://USER:PASSWORD@HOST:PORT/VHOST"
+        )
+    return url

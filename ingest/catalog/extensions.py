@@ -1,0 +1,245 @@
+"""The custom properties: what a contract says to Lakepost and ODCS has no word for.
+
+One with a foreign `vendor` belongs to another tool and is left alone. Every other must be known here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ingest.catalog.document import Document, Path, shown, suggestion
+from ingest.model.contract import UNKNOWN_DATE, Column, Contract, Gate, Identity, LogicalType, QueueBinding
+
+__all__ = ["read_binding", "read_extensions"]
+
+_VENDOR = "lakepost"
+_LONGEST = 255  # bytes of an AMQP short string
+_EXCHANGE_TYPES = ("topic", "direct", "fanout")
+_QUEUE_TYPES = ("quorum", "classic")
+
+
+def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str, Any]:
+    """The root's custom properties as fields of `Contract`; those left out keep the contract's defaults.
+
+    Raises:
+        ContractError: for an unknown one anywhere in the document, a wrong value, or one given twice.
+    """
+    for place in _places(document.value, ()):
+        if place != ("customProperties",) and place[:1] != ("servers",):
+            _named(document, place, ())
+    given = _named(document, ("customProperties",), tuple(_READERS))
+    fields = {_READERS[name][0]: _READERS[name][1](document, path, value) for name, (path, value) in given.items()}
+    defaults = {field.name: field.default for field in dataclasses.fields(Contract)}
+    first, last = (defaults | fields)["first_date"], (defaults | fields)["last_date"]
+    if first > last:
+        path, _ = given.get("firstDate") or given["lastDate"]
+        raise document.wrong(path, f"firstDate {first} is after lastDate {last}", remedy="write the earlier date first")
+    for index, source in enumerate(fields.get("event_time", ())):
+        _event_time_exists(document, (*given["eventTime"][0], index), source, columns)
+    return fields
+
+
+def read_binding(document: Document) -> QueueBinding:
+    """The queue, from the one server's custom property `binding`.
+
+    Raises:
+        ContractError: for no server or several, no binding, or one that RabbitMQ would refuse.
+    """
+    servers = document.value.get("servers") or []
+    if len(servers) != 1:
+        remedy = "name the one broker: `server`, `type: custom`, and the custom property `binding`"
+        raise document.wrong(("servers",), f"{len(servers)} servers instead of one", remedy=remedy)
+    place: Path = ("servers", 0, "customProperties")
+    given = _named(document, place, ("binding",))
+    if "binding" not in given:
+        remedy = "add `- property: binding` with exchange, queue and routingKeys as its value"
+        raise document.wrong(place, "no custom property `binding`", remedy=remedy)
+    path, value = given["binding"]
+    _mapping(document, path, value)
+    document.only(path, value, ("exchange", "exchangeType", "queue", "queueType", "routingKeys", "arguments"))
+    keys = value.get("routingKeys")
+    if not isinstance(keys, list) or not keys:
+        remedy = 'write a list, for example `["order.#"]`'
+        raise document.wrong((*path, "routingKeys"), "not a list of routing keys", remedy=remedy)
+    return QueueBinding(
+        exchange=_text(document, (*path, "exchange"), value.get("exchange")),
+        queue=_text(document, (*path, "queue"), value.get("queue")),
+        routing_keys=tuple(_text(document, (*path, "routingKeys", n), key) for n, key in enumerate(keys)),
+        exchange_type=_choice(document, (*path, "exchangeType"), value.get("exchangeType", "topic"), _EXCHANGE_TYPES),
+        queue_type=_choice(document, (*path, "queueType"), value.get("queueType", "quorum"), _QUEUE_TYPES),
+        arguments=_arguments(document, (*path, "arguments"), value.get("arguments", {})),
+    )
+
+
+def _places(value: Any, path: Path) -> Iterator[Path]:
+    """The paths of all lists of custom properties, outside of their values."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "customProperties":
+                yield (*path, key)
+            else:
+                yield from _places(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _places(item, (*path, index))
+
+
+def _named(document: Document, place: Path, known: tuple[str, ...]) -> dict[str, tuple[Path, Any]]:
+    """Lakepost's custom properties at `place`: name → path of the value, value."""
+    found: dict[str, tuple[Path, Any]] = {}
+    items: Any = document.value
+    for step in place:
+        items = items.get(step, ()) if isinstance(items, dict) else items[step]
+    for index, item in enumerate(items):
+        name, path = item["property"], (*place, index)
+        if item.get("vendor", _VENDOR) != _VENDOR:
+            continue
+        if name not in known:
+            remedy = suggestion(name, known) + "; a property of another tool names its `vendor`"
+            raise document.wrong((*path, "property"), f"unknown custom property {shown(name)}", remedy=remedy)
+        if name in found:
+            raise document.wrong((*path, "property"), f"{name} is given twice", remedy="keep one of the two")
+        found[name] = ((*path, "value"), item["value"])
+    return found
+
+
+def _mapping(document: Document, path: Path, value: Any) -> None:
+    if not isinstance(value, dict):
+        raise document.wrong(path, f"{shown(value)} is not a mapping", remedy="write `key: value` lines")
+
+
+def _text(document: Document, path: Path, value: Any) -> str:
+    if not isinstance(value, str) or not value or len(value.encode()) > _LONGEST:
+        problem = "missing" if value is None else f"{shown(value)} is not text of 1 to {_LONGEST} bytes"
+        raise document.wrong(path, problem, remedy=f"write `{path[-1]}: …`, as RabbitMQ knows it")
+    return value
+
+
+def _choice(document: Document, path: Path, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise document.wrong(path, f"{shown(value)} is not supported", remedy=suggestion(value, choices))
+    return str(value)
+
+
+def _whole(document: Document, path: Path, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        problem = f"{shown(value)} is not a whole number from {low} to {high}"
+        raise document.wrong(path, problem, remedy=f"write a whole number, for example {max(low, 7)}")
+    return value
+
+
+def _arguments(document: Document, path: Path, value: Any) -> tuple[tuple[str, str | int | bool], ...]:
+    _mapping(document, path, value)
+    for name, argument in value.items():
+        if not name.startswith("x-") or name == "x-queue-type":
+            remedy = "write queueType" if name == "x-queue-type" else "queue arguments begin with `x-`"
+            raise document.wrong((*path, name), f"{shown(name)} is not an argument of the queue", remedy=remedy)
+        if not isinstance(argument, str | int | bool):
+            raise document.wrong((*path, name), f"{shown(argument)} is not supported", remedy="write text or a number")
+    return tuple(value.items())
+
+
+def _identity(document: Document, path: Path, value: Any) -> Identity:
+    return Identity(_choice(document, path, value, tuple(Identity)))
+
+
+def _event_time(document: Document, path: Path, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise document.wrong(path, f"{shown(value)} is not a list", remedy="write `[envelope]` or `[body:FIELD]`")
+    for index, source in enumerate(value):
+        if not isinstance(source, str) or not re.fullmatch(r"envelope|body:[^.]+(\.[^.]+)*", source):
+            remedy = "write `envelope`, or `body:FIELD.FIELD` with the payload's own names"
+            raise document.wrong((*path, index), f"{shown(source)} is not a place of the event time", remedy=remedy)
+    return tuple(value)
+
+
+def _event_time_exists(document: Document, path: Path, source: str, columns: tuple[Column, ...]) -> None:
+    """A misspelt field would file every event under the unknown date, and nobody would be told."""
+    if source == "envelope":
+        return
+    fields, found = source.removeprefix("body:").split("."), None
+    for name in fields:
+        found = next((column for column in columns if column.field == name), None)
+        if found is None:
+            remedy = suggestion(name, [column.field for column in columns])
+            raise document.wrong(path, f"the contract has no field {shown(name)}", remedy=remedy)
+        columns = found.children
+    if found is None or found.type not in {LogicalType.TIMESTAMP, LogicalType.DATE}:
+        problem = f"{source} is neither timestamp nor date"
+        raise document.wrong(path, problem, remedy="name a field whose logicalType is timestamp or date")
+
+
+def _date(document: Document, path: Path, value: Any) -> dt.date:
+    try:
+        date = dt.date.fromisoformat(value) if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)) else None
+    except ValueError:
+        date = None
+    if date is None or date <= UNKNOWN_DATE:
+        problem = f"{shown(value)} is not a date after {UNKNOWN_DATE}"
+        raise document.wrong(path, problem, remedy="write YYYY-MM-DD, for example 2020-01-01")
+    return date
+
+
+def _dedupe_days(document: Document, path: Path, value: Any) -> int:
+    return _whole(document, path, value, 0, 3650)
+
+
+def _gate(document: Document, path: Path, value: Any) -> Gate:
+    _mapping(document, path, value)
+    document.only(path, value, ("maxRejectedShare", "minRows"))
+    default = Gate()
+    share = value.get("maxRejectedShare", default.max_rejected_share)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        at = (*path, "maxRejectedShare")
+        raise document.wrong(at, f"{shown(share)} is not a share", remedy="write a number from 0 to 1, such as 0.05")
+    min_rows = _whole(document, (*path, "minRows"), value.get("minRows", default.min_rows), 1, 10**9)
+    return Gate(float(share), min_rows)
+
+
+_CRON = ((0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, "jan feb mar apr may jun jul aug sep oct nov dec".split()))
+_WEEKDAYS = (0, 7, "sun mon tue wed thu fri sat".split())
+
+
+def _schedule(document: Document, path: Path, value: Any) -> str | None:
+    """A cron line of five fields, in UTC; null for a dataset that only runs by hand."""
+    if value is None:
+        return None
+    fields = value.split() if isinstance(value, str) else []
+    limits = (*_CRON, _WEEKDAYS)
+    if len(fields) != len(limits) or not all(
+        _cron_field(part, low, high, names)
+        for field, (low, high, names) in zip(fields, limits, strict=True)
+        for part in field.lower().split(",")
+    ):
+        remedy = 'write minute, hour, day, month, weekday in quotes, for example "*/15 * * * *"'
+        raise document.wrong(path, f"{shown(value)} is not a cron line", remedy=remedy)
+    return " ".join(fields)
+
+
+def _cron_field(part: str, low: int, high: int, names: Any) -> bool:
+    """`*`, `5`, `mon`, `1-5`, each perhaps with a step `/n`."""
+    span, slash, step = part.partition("/")
+    if slash and not (step.isdecimal() and int(step) > 0):
+        return False
+    if span == "*":
+        return True
+    ends = [list(names).index(end) + low if end in names else end for end in span.split("-", 1)]
+    if not all(str(end).isdecimal() and low <= int(end) <= high for end in ends):
+        return False
+    return int(ends[0]) <= int(ends[-1])
+
+
+_Reader = Callable[[Document, Path, Any], Any]
+_READERS: Mapping[str, tuple[str, _Reader]] = {
+    "identity": ("identity", _identity),
+    "eventTime": ("event_time", _event_time),
+    "firstDate": ("first_date", _date),
+    "lastDate": ("last_date", _date),
+    "dedupeDays": ("dedupe_days", _dedupe_days),
+    "gate": ("gate", _gate),
+    "schedule": ("schedule", _schedule),
+}

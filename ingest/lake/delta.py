@@ -1,0 +1,214 @@
+"""The lake as the steps see it: tables under the commit function, small files beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from ingest.errors import LakeUnavailable
+from ingest.lake import paths, published, raw
+from ingest.lake.commit import open_table
+from ingest.lake.storage import Storage
+from ingest.model.account import Account
+from ingest.model.contract import UNKNOWN_DATE, Contract
+from ingest.model.finding import Finding
+from ingest.model.ports import Batch, Totals
+from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, curated_schema
+
+__all__ = ["DeltaLake"]
+
+_RAW_PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",
+    # Bodies, headers and keys may hold what erasure must remove: the log keeps no statistics of them.
+    "delta.dataSkippingStatsColumns": "window,row,event_time,landed_at",
+}
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """No Delta or file-system exception leaves the lake."""
+    try:
+        yield
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise LakeUnavailable(f"the lake could not be read: {error}", remedy="run `lakepost doctor`") from error
+
+
+class DeltaLake:
+    """Implements `ports.Lake` on delta-rs and a `Storage`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def uri(self, stage: str, dataset: str) -> str:
+        """What delta-rs opens for a table."""
+        return self._storage.table_uri(paths.table(stage, dataset))
+
+    def prepare(self, contract: Contract) -> None:
+        """Create the dataset's tables where absent and keep the contract under its digest."""
+        schemas: dict[str, tuple[pa.Schema, list[str] | None, dict[str, str]]] = {
+            "raw": (RAW, ["event_date"], _RAW_PROPERTIES),
+            "curated": (curated_schema(contract), ["event_date"], {}),
+            "quarantine": (QUARANTINE, ["event_date"], {"delta.dataSkippingStatsColumns": "batch,quarantined_at"}),
+            "accounts": (ACCOUNTS, None, {}),
+        }
+        with _storage_errors():
+            for stage, (schema, partition_by, properties) in schemas.items():
+                uri = self.uri(stage, contract.dataset)
+                if not DeltaTable.is_deltatable(uri):
+                    DeltaTable.create(
+                        uri, schema, mode="ignore", partition_by=partition_by, configuration=dict(properties)
+                    )
+        kept = {"contract": contract.document, "suite": contract.suite_document}
+        self._storage.put_if_absent(paths.contract(contract.dataset, contract.digest), _json(kept))
+
+    def exists(self, dataset: str) -> bool:
+        """Whether the dataset's tables were created."""
+        return all(DeltaTable.is_deltatable(self.uri(stage, dataset)) for stage in paths.STAGES)
+
+    def examine(self) -> Finding:
+        """Whether a file can be written to the lake and read back."""
+        probe = "_lakepost/probe.json"
+        self._storage.put(probe, b"{}")
+        ok = self._storage.get(probe) == b"{}"
+        says = "can be written and read" if ok else "gave back something else than was written"
+        return Finding("lake", ok=ok, says=says, remedy="" if ok else "check the lake's storage")
+
+    def examine_dataset(self, contract: Contract) -> Finding:
+        """Whether the dataset's tables are there, have the contract's columns, and the account holds."""
+        name = f"tables of {contract.dataset}"
+        if not self.exists(contract.dataset):
+            return Finding(name, ok=False, says="not all are there", remedy="run `lakepost lake init`")
+        curated = pa.schema(open_table(self.uri("curated", contract.dataset)).schema().to_arrow())
+        if not curated.equals(curated_schema(contract)):
+            remedy = "restore the contract's columns, or start a new dataset"
+            return Finding(name, ok=False, says="curated does not have the contract's columns", remedy=remedy)
+        totals = self.totals(contract.dataset)
+        accounted = totals.curated + totals.quarantined + totals.duplicates + totals.pending
+        says = f"{totals.raw} rows in raw, {accounted} accounted for, {totals.pending} pending"
+        remedy = "rows are missing or doubled: keep the lake as it is and report it"
+        ok = totals.raw == accounted
+        return Finding(name, ok=ok, says=says, remedy="" if ok else remedy)
+
+    def position(self, dataset: str, application: str) -> int | None:
+        """The application transaction's last number in raw, or null."""
+        return open_table(self.uri("raw", dataset)).transaction_version(application)
+
+    def append_raw(self, dataset: str, rows: pa.Table, *, window: str, application: str, position: int | None) -> int:
+        """Commit one window to raw; returns raw's version."""
+        uri = self.uri("raw", dataset)
+        return raw.append(uri, rows, window=window, application=application, position=position)
+
+    def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:
+        """The batch that stands recorded after curated's position, else a new one; null when all is read."""
+        dataset = contract.dataset
+        with _storage_errors():
+            after = published.position(open_table(self.uri("curated", dataset)))
+            if (recorded := self._recorded(dataset, after)) is not None:
+                return recorded
+            until = raw.limit(self.uri("raw", dataset), after, max_rows=max_rows, max_bytes=max_bytes)
+        return None if until is None else Batch(dataset, after, until, contract.digest)
+
+    def contract_text(self, dataset: str, digest: str) -> tuple[str, str]:
+        """Contract and suite documents that were kept under `digest`."""
+        content = self._storage.get(paths.contract(dataset, digest))
+        if content is None:
+            raise LakeUnavailable(
+                f"the lake does not hold contract {digest} of {dataset}, which a recorded batch needs",
+                remedy=f"restore {paths.contract(dataset, digest)} in the lake",
+            )
+        kept = json.loads(content)
+        return kept["contract"], kept["suite"]
+
+    def read_raw(self, batch: Batch) -> pa.Table:
+        """The batch's inserts, `tables.RAW`, in (`window`, `row`) order."""
+        with _storage_errors():
+            return raw.read(self.uri("raw", batch.dataset), batch.after, batch.until)
+
+    def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
+        """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days`?"""
+        with _storage_errors():
+            return published.known(self.uri("curated", dataset), keys, dedupe_days=dedupe_days)
+
+    def record_batch(self, batch: Batch) -> Batch:
+        """Put the batch under its `after` if nothing stands there; returns what stands there now."""
+        content = _json({key: value for key, value in dataclasses.asdict(batch).items() if key != "recorded"})
+        self._storage.put_if_absent(paths.batch(batch.dataset, batch.after), content)
+        recorded = self._recorded(batch.dataset, batch.after)
+        if recorded is None:
+            raise LakeUnavailable(f"the record of batch {batch.until} vanished", remedy="run the same command again")
+        return recorded
+
+    def _recorded(self, dataset: str, after: int) -> Batch | None:
+        content = self._storage.get(paths.batch(dataset, after))
+        return None if content is None else Batch(**json.loads(content), recorded=True)
+
+    def write_quarantine(self, batch: Batch, rows: pa.Table) -> None:
+        """Replace the batch's quarantine rows."""
+        curated = self.uri("curated", batch.dataset)
+        with _storage_errors():
+            published.replace_quarantine(self.uri("quarantine", batch.dataset), curated, batch, rows)
+
+    def write_curated(self, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
+        """Append the batch's rows, the point of truth; returns curated's version."""
+        return published.append_curated(self.uri("curated", batch.dataset), batch, rows, account)
+
+    def write_accounts(self, dataset: str) -> None:
+        """Write the account rows that curated's log holds and `accounts` does not yet."""
+        with _storage_errors():
+            published.write_accounts(self.uri("accounts", dataset), self.uri("curated", dataset))
+
+    def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:
+        """Keep the validation report of a batch as JSON."""
+        self._storage.put(paths.report(batch.dataset, batch.until), _json(report))
+
+    def totals(self, dataset: str) -> Totals:
+        """Rows per table. Pending counts the log's appends, so that the sum can fail to add up."""
+        with _storage_errors():
+            raw_table = open_table(self.uri("raw", dataset))
+            curated = open_table(self.uri("curated", dataset))
+            files = pa.table(raw_table.get_add_actions(flatten=True))
+            unknown = files.filter(pc.equal(files["partition.event_date"], pa.scalar(UNKNOWN_DATE, pa.date32())))
+            return Totals(
+                raw=raw_table.count(),
+                curated=curated.count(),
+                quarantined=open_table(self.uri("quarantine", dataset)).count(),
+                duplicates=published.duplicates(self.uri("accounts", dataset)),
+                pending=raw.pending_rows(raw_table, published.position(curated)),
+                raw_version=raw_table.version(),
+                curated_version=curated.version(),
+                unknown_date=pc.sum(unknown["num_records"]).as_py() or 0,
+            )
+
+    def last_account(self, dataset: str) -> Account | None:
+        """The account of the newest batch, or null."""
+        with _storage_errors():
+            rows = published.accounts(self.uri("accounts", dataset)).to_pylist()
+        if not rows:
+            return None
+        row = rows[-1]
+        return Account(
+            dataset=dataset,
+            landed=row["records"],
+            curated=row["curated"],
+            quarantined=row["quarantined"],
+            duplicates=row["duplicates"],
+            raw_version=row["batch"],
+            partitions=tuple(json.loads(row["partitions"])),
+        )
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, default=_text).encode()
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, dt.date) else str(value)

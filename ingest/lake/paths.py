@@ -1,0 +1,35 @@
+"""Where everything stands in a lake.
+
+::
+
+    <lake>/raw|curated|quarantine|accounts/<dataset>/      Delta tables
+    <lake>/_lakepost/contracts/<dataset>/<digest>.json     each contract that a batch has used
+    <lake>/_lakepost/batches/<dataset>/<after>.json        the batch that reads raw from version <after>
+    <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
+"""
+
+from __future__ import annotations
+
+__all__ = ["STAGES", "batch", "contract", "report", "table"]
+
+STAGES = ("raw", "curated", "quarantine", "accounts")
+
+
+def table(stage: str, dataset: str) -> str:
+    """A table's folder, relative to the lake."""
+    return f"{stage}/{dataset}"
+
+
+def contract(dataset: str, digest: str) -> str:
+    """A kept contract."""
+    return f"_lakepost/contracts/{dataset}/{digest}.json"
+
+
+def batch(dataset: str, after: int) -> str:
+    """The record of the batch that begins after raw version `after`."""
+    return f"_lakepost/batches/{dataset}/{after:020d}.json"
+
+
+def report(dataset: str, until: int) -> str:
+    """The validation report of the batch that ends with raw version `until`."""
+    return f"_lakepost/reports/{dataset}/{until:020d}.json"

@@ -1,0 +1,138 @@
+"""The tables that curate writes: curated with its position, quarantine, and the accounts derived from curated's log."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pds
+from deltalake import DeltaTable
+
+from ingest.lake.commit import Entry, commit, numbered, open_table
+from ingest.model.ports import Batch
+from ingest.model.tables import ACCOUNTS
+
+__all__ = [
+    "CURATE",
+    "accounts",
+    "append_curated",
+    "duplicates",
+    "known",
+    "position",
+    "replace_quarantine",
+    "write_accounts",
+]
+
+CURATE = "curate"
+"""The application transaction of curated, quarantine and accounts; its number is the raw version a batch reads to."""
+
+_ACCOUNT = "lakepost.account"
+
+
+def position(curated: DeltaTable) -> int:
+    """The raw version that curated has been read to; 0 (raw's creation) when nothing was."""
+    return curated.transaction_version(CURATE) or 0
+
+
+def replace_quarantine(uri: str, curated_uri: str, batch: Batch, rows: pa.Table) -> None:
+    """Replace the batch's quarantine rows, unless its curated commit is already there.
+
+    Replacing, and not skipping what stands there: a restart under newer code may judge a row differently, and
+    quarantine must be of one judgement with the curated rows that follow.
+    """
+
+    def superseded(_table: DeltaTable, _attempt: int) -> bool:
+        return position(open_table(curated_uri)) >= batch.until
+
+    mine = pds.field("batch") == batch.until
+    if rows.num_rows or open_table(uri).to_pyarrow_dataset().count_rows(filter=mine):
+        entry = Entry(CURATE, batch.until, superseded, replacing=f"batch = {batch.until}")
+        commit(uri, rows, entry)
+
+
+def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
+    """Append the batch's rows with its account in the same commit: the point of truth."""
+    metadata = {_ACCOUNT: json.dumps(account, sort_keys=True)}
+    done = numbered(CURATE, batch.until)
+    return commit(uri, rows, Entry(CURATE, batch.until, done, metadata=metadata))
+
+
+def write_accounts(uri: str, curated_uri: str) -> None:
+    """Write the account rows that curated's log holds and `accounts` does not: nobody else can have lost them."""
+    curated = open_table(curated_uri)
+    written = open_table(uri).transaction_version(CURATE) or 0
+    if position(curated) <= written:
+        return
+    for account in sorted(_newer(curated.history(), written), key=lambda row: int(row["batch"])):
+        moment = dt.datetime.fromisoformat(account["committed_at"])
+        row = pa.Table.from_pylist([{**account, "committed_at": moment}], schema=ACCOUNTS)
+        commit(uri, row, Entry(CURATE, account["batch"], numbered(CURATE, account["batch"])))
+
+
+def _newer(history: Iterable[Mapping[str, Any]], written: int) -> Iterable[dict[str, Any]]:
+    """The accounts in a log beyond batch `written`, newest first; stops at the first that is not."""
+    for commit_info in history:
+        if _ACCOUNT in commit_info:
+            account = json.loads(commit_info[_ACCOUNT])
+            if account["batch"] <= written:
+                return
+            yield account
+
+
+def accounts(uri: str) -> pa.Table:
+    """Every account row, `ACCOUNTS`, oldest first."""
+    return open_table(uri).to_pyarrow_dataset().to_table().cast(ACCOUNTS).sort_by("batch")
+
+
+def duplicates(uri: str) -> int:
+    """Rows that were dropped as duplicates in all batches."""
+    column = open_table(uri).to_pyarrow_dataset().to_table(columns=["duplicates"])["duplicates"]
+    return int(pc.sum(column).as_py() or 0)
+
+
+def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
+    """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days` of its date?
+
+    Reads the key columns of the partitions that can match, batch by batch; memory holds `keys` and what matched.
+    """
+    if keys.num_rows == 0:
+        return pa.array([], pa.bool_())
+    near = _dates_near(keys["event_date"], dedupe_days)
+    dataset = open_table(uri).to_pyarrow_dataset()
+    scanner = dataset.scanner(columns=["source", "event_id", "event_date"], filter=pds.field("event_date").isin(near))
+    wanted = _joined(keys["source"], keys["event_id"])
+    matched = [
+        batch.append_column("key", key).filter(hit).select(["key", "event_date"])
+        for batch in scanner.to_batches()
+        for key in [_joined(batch["source"], batch["event_id"])]
+        for hit in [pc.is_in(key, value_set=wanted)]
+        if pc.any(hit).as_py()
+    ]
+    if not matched:
+        return pa.repeat(pa.scalar(value=False), keys.num_rows)
+    seen: dict[str, list[dt.date]] = {}
+    for row in pa.Table.from_batches(matched).to_pylist():
+        seen.setdefault(row["key"], []).append(row["event_date"])
+    reach = dt.timedelta(days=dedupe_days)
+    return pa.array(
+        any(abs(date - other) <= reach for other in seen.get(key, ()))
+        for key, date in zip(wanted.to_pylist(), keys["event_date"].to_pylist(), strict=True)
+    )
+
+
+def _joined(source: Any, event_id: Any) -> pa.Array:
+    key = pc.binary_join_element_wise(source.cast(pa.string()), event_id.cast(pa.string()), "\x00")
+    return key.combine_chunks() if isinstance(key, pa.ChunkedArray) else key
+
+
+def _dates_near(dates: pa.ChunkedArray, days: int) -> list[dt.date]:
+    around = {
+        ordinal + offset
+        for ordinal in (date.toordinal() for date in dates.unique().to_pylist())
+        for offset in range(-days, days + 1)
+    }
+    return [dt.date.fromordinal(ordinal) for ordinal in sorted(around) if ordinal > 0]

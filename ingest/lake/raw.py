@@ -1,0 +1,90 @@
+"""The raw table: what land appends to and curate reads from, by version."""
+
+from __future__ import annotations
+
+import itertools
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pds
+from deltalake import DeltaTable
+
+from ingest.lake.commit import Entry, commit, numbered, open_table
+from ingest.model.tables import RAW
+
+__all__ = ["append", "limit", "pending_rows", "read"]
+
+_CHANGES = RAW.append(pa.field("_change_type", pa.string()))
+_ROWS, _BYTES = "lakepost.rows", "lakepost.bytes"
+
+
+def append(uri: str, rows: pa.Table, *, window: str, application: str, position: int | None) -> int:
+    """Commit one window; returns raw's version.
+
+    A queue's window has no position: its application transaction is the next number, and after an
+    error the window itself is looked for before anything is written again.
+    """
+
+    def landed(table: DeltaTable, attempt: int) -> bool:
+        if attempt == 1:
+            return False  # nothing was tried yet, and a window's name is new
+        mine = pds.field("window") == window
+        return int(table.to_pyarrow_dataset().count_rows(filter=mine)) > 0
+
+    size = pc.sum(pc.binary_length(rows["body"])).as_py() or 0
+    metadata = {"lakepost.window": window, _ROWS: str(rows.num_rows), _BYTES: str(size)}
+    done = landed if position is None else numbered(application, position)
+    return commit(uri, rows, Entry(application, position, done, metadata=metadata))
+
+
+def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:
+    """The version a batch that begins after `after` reads to; null when nothing was appended since.
+
+    The largest that stays within both limits, and at least one window: a window is never split.
+    """
+    rows = size = 0
+    until = None
+    for version, new_rows, new_bytes in _appends(open_table(uri), after):
+        if new_rows and rows and (rows + new_rows > max_rows or size + new_bytes > max_bytes):
+            break
+        rows, size = rows + new_rows, size + new_bytes
+        until = version if rows else None
+    return until
+
+
+def pending_rows(table: DeltaTable, after: int) -> int:
+    """Rows appended in versions beyond `after`."""
+    return sum(rows for _, rows, _ in _appends(table, after))
+
+
+def _appends(table: DeltaTable, after: int) -> list[tuple[int, int, int]]:
+    """(version, rows, body bytes) of each version in (`after`, newest], oldest first; 0 rows where none were added."""
+    unread = table.version() - after
+    if unread <= 0:
+        return []
+    found = []
+    for commit_info in itertools.islice(table.history(unread), unread):
+        appended = commit_info.get("operation") == "WRITE"
+        metrics = commit_info.get("operationMetrics", {})
+        rows = int(commit_info.get(_ROWS, metrics.get("num_added_rows", 0))) if appended else 0
+        found.append((int(commit_info["version"]), rows, int(commit_info.get(_BYTES, 0))))
+    return sorted(found)
+
+
+def read(uri: str, after: int, until: int) -> pa.Table:
+    """The inserts of raw versions (`after`, `until`], `RAW`, in (`window`, `row`) order.
+
+    Compaction between those versions changes nothing, and deletes (erasure) are not inserts.
+    """
+    columns = [*RAW.names, "_change_type"]
+    reader = open_table(uri).load_cdf(
+        starting_version=after + 1, ending_version=until, columns=columns, allow_out_of_range=True
+    )
+    changes = pa.RecordBatchReader.from_stream(reader)
+    # delta-rs hands out string views, which most kernels do not take yet.
+    batches = [batch.cast(_CHANGES) for batch in changes if batch.num_rows]
+    if not batches:
+        return RAW.empty_table()
+    rows = pa.Table.from_batches(batches)
+    inserts = rows.filter(pc.equal(rows["_change_type"], "insert")).select(RAW.names)
+    return inserts.sort_by([("window", "ascending"), ("row", "ascending")])

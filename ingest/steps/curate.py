@@ -1,0 +1,160 @@
+"""curate: what is new in raw, into curated and quarantine, batch by batch, each with its account."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ingest.errors import AccountBroken, GateClosed
+from ingest.model.account import Account
+from ingest.model.contract import Contract
+from ingest.model.points import Point, Reached, passing
+from ingest.model.ports import Batch, Decode, Lake, Validator
+from ingest.steps.verdicts import Verdicts, judge
+
+__all__ = ["Limits", "curate"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A batch ends before it would hold more rows or body bytes; a single window is never split."""
+
+    rows: int = 500_000
+    bytes: int = 512 * 1024 * 1024
+
+
+def curate(
+    contract: Contract,
+    lake: Lake,
+    *,
+    decode: Decode,
+    validator: Validator,
+    contract_at: Callable[[str], Contract],
+    limits: Limits,
+    accept: bool = False,
+    reached: Reached = passing,
+    progress: Callable[[int, int], None] | None = None,
+) -> Account:
+    """Curate every batch that is new, oldest first, and return the account of all of them.
+
+    A batch that another run recorded and did not finish is finished first, under the contract it was
+    recorded with, which `contract_at` reads by digest. `accept` sends the rejects of a batch whose
+    gate is closed to quarantine and goes on.
+
+    Raises:
+        GateClosed: too much of a batch was rejected; it stays pending, earlier batches stay done.
+        LakeUnavailable, CommitFailed: run again, the same batch is finished.
+    """
+    begun = time.monotonic()
+    account = Account(contract.dataset)
+    lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
+    while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
+        used = contract if batch.digest == contract.digest else contract_at(batch.digest)
+        verdicts = judge(batch, used, lake, decode, validator)
+        _conserves(verdicts, batch)
+        lake.write_report(batch, verdicts.report)
+        if not batch.recorded:
+            if not accept:
+                _gate(verdicts, used, lake)
+            recorded = lake.record_batch(dataclasses.replace(batch, accepted=accept))
+            if (recorded.until, recorded.digest) != (batch.until, batch.digest):
+                continue  # another worker was first with another batch: finish that one
+        reached(Point.BATCH_RECORDED)
+        version = _publish(batch, used, lake, verdicts, reached, accepted=accept)
+        account = _sum(account, verdicts, batch, version)
+        _log.info("batch curated", dataset=contract.dataset, batch=batch.until, records=verdicts.records)
+        if progress is not None:
+            progress(account.landed, account.landed + lake.totals(contract.dataset).pending)
+    return _closed(account, lake, time.monotonic() - begun)
+
+
+def _publish(
+    batch: Batch, contract: Contract, lake: Lake, verdicts: Verdicts, reached: Reached, *, accepted: bool
+) -> int:
+    lake.write_quarantine(batch, verdicts.quarantine)
+    reached(Point.QUARANTINE_COMMITTED)
+    version = lake.write_curated(batch, verdicts.curated, _account_row(batch, contract, verdicts, accepted=accepted))
+    reached(Point.CURATED_COMMITTED)
+    lake.write_accounts(batch.dataset)
+    reached(Point.ACCOUNT_COMMITTED)
+    return version
+
+
+def _account_row(batch: Batch, contract: Contract, verdicts: Verdicts, *, accepted: bool) -> dict[str, Any]:
+    """A row of `tables.ACCOUNTS`, as JSON values."""
+    return {
+        "batch": batch.until,
+        "after": batch.after,
+        "records": verdicts.records,
+        "curated": verdicts.curated.num_rows,
+        "quarantined": verdicts.quarantine.num_rows,
+        "duplicates": verdicts.duplicates,
+        "accepted": accepted or batch.accepted,
+        "contract_version": contract.version,
+        "contract_digest": contract.digest,
+        "partitions": json.dumps(verdicts.partitions),
+        "rejected": json.dumps(verdicts.rejected),
+        "committed_at": dt.datetime.now(dt.UTC).isoformat(),
+    }
+
+
+def _conserves(verdicts: Verdicts, batch: Batch) -> None:
+    accounted = verdicts.curated.num_rows + verdicts.quarantine.num_rows + verdicts.duplicates
+    if accounted != verdicts.records:
+        raise AccountBroken(
+            f"batch {batch.until} of {batch.dataset} has {verdicts.records} records but {accounted} verdicts",
+            remedy="nothing was published; this is a defect of Lakepost: keep the lake and report it",
+        )
+
+
+def _gate(verdicts: Verdicts, contract: Contract, lake: Lake) -> None:
+    gate, rejected = contract.gate, verdicts.quarantine.num_rows
+    if verdicts.records < gate.min_rows:
+        return
+    share = rejected / verdicts.records
+    if share <= gate.max_rejected_share and not verdicts.failed:
+        return
+    expectations = {**verdicts.rejected, **verdicts.failed}
+    broken = ", ".join(f"{name} ({rows} rows)" for name, rows in expectations.items())
+    pending = lake.totals(contract.dataset).pending
+    raise GateClosed(
+        f"the gate of {contract.dataset} is closed: {rejected} of {verdicts.records} rows rejected"
+        f" ({share:.1%}, allowed {gate.max_rejected_share:.1%}); {pending} rows are pending; broken: {broken}",
+        pending=pending,
+        expectations=expectations,
+        remedy=f"mend the producer or the contract and run again, or publish what is valid and quarantine the rest:"
+        f" `lakepost curate {contract.dataset} --accept` (in Airflow: trigger with accept = true)",
+    )
+
+
+def _sum(account: Account, verdicts: Verdicts, batch: Batch, version: int) -> Account:
+    return dataclasses.replace(
+        account,
+        landed=account.landed + verdicts.records,
+        curated=account.curated + verdicts.curated.num_rows,
+        quarantined=account.quarantined + verdicts.quarantine.num_rows,
+        duplicates=account.duplicates + verdicts.duplicates,
+        raw_version=batch.until,
+        curated_version=version,
+        partitions=tuple(sorted({*account.partitions, *verdicts.partitions})),
+    )
+
+
+def _closed(account: Account, lake: Lake, seconds: float) -> Account:
+    totals = lake.totals(account.dataset)
+    return dataclasses.replace(
+        account,
+        pending=totals.pending,
+        raw_version=totals.raw_version if account.raw_version is None else account.raw_version,
+        curated_version=totals.curated_version if account.curated_version is None else account.curated_version,
+        seconds=seconds,
+    )

@@ -1,0 +1,130 @@
+"""land: windows of deliveries into raw, acknowledged only after the commit is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+import structlog
+import uuid6
+
+from ingest.model.contract import Contract
+from ingest.model.delivery import Bounds, Delivery, Identified, Window
+from ingest.model.points import Point, Reached, passing
+from ingest.model.ports import Identify, Lake, Source
+from ingest.model.tables import RAW
+
+__all__ = ["EventDate", "Landed", "Progress", "land", "raw_rows"]
+
+EventDate = Callable[[Delivery, Identified, Contract], dt.date]
+"""The contract's event-date rule: a pure function of bytes and properties."""
+
+Progress = Callable[[int, int], None]
+"""Called with rows done and rows expected."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a land took: rows and windows committed and acknowledged, and raw's version after the last."""
+
+    rows: int = 0
+    windows: int = 0
+    raw_version: int | None = None
+
+
+async def land(
+    contract: Contract,
+    source: Source,
+    lake: Lake,
+    *,
+    identify: Identify,
+    event_date: EventDate,
+    bounds: Bounds,
+    stop: asyncio.Event,
+    reached: Reached = passing,
+    progress: Progress | None = None,
+) -> Landed:
+    """Take windows from `source` into raw until `bounds` end the run or `stop` is set.
+
+    A window is acknowledged after its commit and never before; whatever was not acknowledged when this
+    ends, however it ends, the source gives again. The commit runs in a thread, so that the connection's
+    heartbeats go on meanwhile.
+
+    Raises:
+        SourceUnavailable, TopologyError: from the source.
+        LakeUnavailable, CommitFailed: nothing of the window was acknowledged; run again.
+    """
+    landed = Landed()
+    async with source:
+        expected = await source.ready()
+        after = await asyncio.to_thread(lake.position, contract.dataset, source.application)
+        async for window in source.windows(bounds, after, stop):
+            if not window.deliveries:
+                continue
+            reached(Point.RECEIVED)
+            version = await asyncio.to_thread(_commit, contract, source, lake, window, identify, event_date)
+            reached(Point.RAW_COMMITTED)
+            await window.acknowledge()
+            reached(Point.ACKNOWLEDGED)
+            landed = Landed(landed.rows + len(window.deliveries), landed.windows + 1, version)
+            _log.debug("window landed", rows=len(window.deliveries), raw_version=version)
+            if progress is not None:
+                progress(landed.rows, max(expected, landed.rows))
+    return landed
+
+
+def _commit(
+    contract: Contract,
+    source: Source,
+    lake: Lake,
+    window: Window,
+    identify: Identify,
+    event_date: EventDate,
+) -> int:
+    name = str(uuid6.uuid7())
+    rows = raw_rows(window, name, contract, identify=identify, event_date=event_date)
+    return lake.append_raw(
+        contract.dataset, rows, window=name, application=source.application, position=window.position
+    )
+
+
+def raw_rows(window: Window, name: str, contract: Contract, *, identify: Identify, event_date: EventDate) -> pa.Table:
+    """The window as rows of raw, `RAW`, in the order of its deliveries. Interprets nothing of the body."""
+    deliveries = window.deliveries
+    identified = [identify(delivery) for delivery in deliveries]
+    dates = [event_date(delivery, who, contract) for delivery, who in zip(deliveries, identified, strict=True)]
+    count = len(deliveries)
+    columns: dict[str, object] = {
+        "window": pa.repeat(name, count),
+        "row": pa.array(range(count), pa.int32()),
+        "body": [delivery.body for delivery in deliveries],
+        "content_type": [delivery.content_type for delivery in deliveries],
+        "content_encoding": [delivery.content_encoding for delivery in deliveries],
+        "event_id": [who.id for who in identified],
+        "event_type": [who.type for who in identified],
+        "event_time": [who.time for who in identified],
+        "operation": pa.nulls(count, pa.string()),
+        "key": pa.nulls(count, pa.string()),
+        "source": [delivery.source for delivery in deliveries],
+        "routing_key": [delivery.routing_key for delivery in deliveries],
+        "headers": [_headers(delivery) for delivery in deliveries],
+        "position": [delivery.position for delivery in deliveries],
+        "redelivered": [delivery.redelivered for delivery in deliveries],
+        "landed_at": pa.repeat(pa.scalar(dt.datetime.now(dt.UTC), RAW.field("landed_at").type), count),
+        "event_date": dates,
+    }
+    return pa.table(columns, schema=RAW)
+
+
+def _headers(delivery: Delivery) -> str | None:
+    """Headers as a JSON object; AMQP properties without a column of their own as `amqp:NAME`; null for none."""
+    if not delivery.headers and not delivery.properties:
+        return None
+    properties = {f"amqp:{name}": value for name, value in delivery.properties.items()}
+    return msgspec.json.encode({**delivery.headers, **properties}, enc_hook=str).decode()

@@ -1,0 +1,158 @@
+"""A batch's verdicts: every raw row becomes one curated row, one quarantine row or one counted duplicate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.model.contract import Contract, Identity
+from ingest.model.delivery import CONTENT_PREFIX
+from ingest.model.ports import Batch, Decode, Lake, Validator
+from ingest.model.tables import QUARANTINE, RAW, REJECTS, curated_schema
+from ingest.model.verdict import Reason
+
+__all__ = ["Verdicts", "judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """`records` = rows of `curated` + rows of `quarantine` + `duplicates`.
+
+    `rejected` counts quarantined rows by reason or expectation; `failed` names expectations that failed
+    on the whole batch, with the rows that broke each; `report` is the validation report.
+    """
+
+    records: int
+    curated: pa.Table
+    quarantine: pa.Table
+    duplicates: int
+    rejected: Mapping[str, int]
+    failed: Mapping[str, int]
+    report: Mapping[str, Any]
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The event dates touched, ISO, ascending."""
+        columns = [table["event_date"] for table in (self.curated, self.quarantine)]
+        dates = {date for column in columns for date in column.unique().to_pylist()}
+        return tuple(date.isoformat() for date in sorted(dates))
+
+
+def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator) -> Verdicts:
+    """Decode, judge each row, deduplicate the valid, judge the whole. Reads the lake and writes nothing.
+
+    Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins.
+    """
+    raw = lake.read_raw(batch)
+    decoded = decode(raw, contract)
+    named = _named(raw["event_id"].take(decoded.index), contract)
+    rows, index = decoded.rows.filter(named), decoded.index.filter(named)
+    judged = validator.rows(rows, contract)
+    rejects = pa.concat_tables(
+        [decoded.rejects, _anonymous(decoded.index.filter(pc.invert(named))), _at(judged.rejects, index)]
+    )
+    rows, index = rows.filter(judged.valid), index.filter(judged.valid)
+    first = _first(raw.select(["source", "event_id", "event_date"]).take(index), lake, contract)
+    rows, index = rows.filter(first), index.filter(first)
+    failed = {**judged.failed, **validator.whole(rows, contract)}
+    return Verdicts(
+        records=raw.num_rows,
+        curated=_curated(rows, raw.take(index), contract, batch),
+        quarantine=_quarantine(rejects, raw, contract, batch),
+        duplicates=pc.sum(pc.invert(first)).as_py() or 0,
+        rejected=_counts(rejects),
+        failed=failed,
+        report=judged.report,
+    )
+
+
+def _named(event_id: pa.ChunkedArray, contract: Contract) -> pa.ChunkedArray:
+    """True where a row has an identity of its own, or the contract identifies by content."""
+    if contract.identity is Identity.CONTENT:
+        return pc.is_valid(event_id)
+    return pc.invert(pc.starts_with(event_id, CONTENT_PREFIX))
+
+
+def _anonymous(index: pa.Array) -> pa.Table:
+    detail = "The delivery has no id, so a redelivery cannot be told from a second event."
+    return pa.table(
+        {
+            "index": index,
+            "reason": pa.repeat(str(Reason.NO_IDENTITY), len(index)),
+            "expectation": pa.nulls(len(index), pa.string()),
+            "column": pa.nulls(len(index), pa.string()),
+            "value": pa.nulls(len(index), pa.string()),
+            "detail": pa.repeat(detail, len(index)),
+        },
+        schema=REJECTS,
+    )
+
+
+def _at(rejects: pa.Table, index: pa.Array) -> pa.Table:
+    """`rejects` counts decoded rows; say which rows of the batch they are."""
+    return rejects.set_column(0, REJECTS.field("index"), index.take(rejects["index"].combine_chunks()))
+
+
+def _first(keys: pa.Table, lake: Lake, contract: Contract) -> pa.Array:
+    """True for each key that neither curated nor an earlier row of the batch holds within `dedupe_days`."""
+    fresh = pc.invert(lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days))
+    position = pa.array(range(keys.num_rows), pa.int64())
+    grouped = keys.append_column("position", position).filter(fresh).group_by(["source", "event_id"])
+    firsts = grouped.aggregate([("position", "min")])["position_min"]
+    is_first = pc.is_in(position, value_set=firsts.combine_chunks())
+    again = pc.and_(fresh, pc.invert(is_first))
+    if not pc.any(again).as_py():
+        return is_first
+    apart = _far_apart(keys, is_first, again, dt.timedelta(days=contract.dedupe_days))
+    return pc.or_(is_first, pa.array(apart, pa.bool_())) if apart else is_first
+
+
+def _far_apart(keys: pa.Table, is_first: pa.Array, again: pa.Array, reach: dt.timedelta) -> list[bool]:
+    """Of rows whose id came before in the batch: true where every kept date is further away than `reach`."""
+    repeated = keys.filter(again)["event_id"].combine_chunks()
+    candidates = pc.and_(pc.is_in(keys["event_id"], value_set=repeated), pc.or_(is_first, again))
+    kept: dict[tuple[str, str], list[dt.date]] = {}
+    apart = [False] * keys.num_rows
+    positions = pc.indices_nonzero(candidates).to_pylist()
+    for position, row in zip(positions, keys.filter(candidates).to_pylist(), strict=True):
+        dates = kept.setdefault((row["source"], row["event_id"]), [])
+        if all(abs(row["event_date"] - date) > reach for date in dates):
+            apart[position] = bool(dates)
+            dates.append(row["event_date"])
+    return apart
+
+
+def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: Batch) -> pa.Table:
+    schema = curated_schema(contract)
+    columns = {name: rows[name] for name in rows.schema.names}
+    columns |= {name: raw[name] for name in schema.names if name not in columns and name != "batch"}
+    columns["batch"] = pa.repeat(pa.scalar(batch.until, pa.int64()), raw.num_rows)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _quarantine(rejects: pa.Table, raw: pa.Table, contract: Contract, batch: Batch) -> pa.Table:
+    rejected = raw.take(rejects["index"])
+    count = rejects.num_rows
+    columns = {name: rejected[name] for name in RAW.names}
+    columns |= {name: rejects[name] for name in REJECTS.names if name != "index"}
+    columns["contract_version"] = pa.repeat(contract.version, count)
+    columns["contract_digest"] = pa.repeat(contract.digest, count)
+    columns["batch"] = pa.repeat(pa.scalar(batch.until, pa.int64()), count)
+    now = pa.scalar(dt.datetime.now(dt.UTC), QUARANTINE.field("quarantined_at").type)
+    columns["quarantined_at"] = pa.repeat(now, count)
+    return pa.table([columns[name] for name in QUARANTINE.names], schema=QUARANTINE)
+
+
+def _counts(rejects: pa.Table) -> dict[str, int]:
+    """Rejected rows by expectation and column where there is one, else by reason."""
+    counted = Counter(
+        f"{row['expectation']}({row['column'] or ''})" if row["expectation"] else row["reason"]
+        for row in rejects.select(["reason", "expectation", "column"]).to_pylist()
+    )
+    return dict(counted.most_common())
