@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingest.catalog.document import Document, Path, shown, suggestion
+from ingest.catalog.pattern import check_pattern
 from ingest.model.contract import SYSTEM_COLUMNS, Column, LogicalType
 
 __all__ = ["read_columns"]
@@ -16,10 +17,29 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 _WIDEST = 38
 _READ = frozenset(
-    "name physicalName logicalType logicalTypeOptions physicalType required description classification".split()
+    [
+        "name",
+        "physicalName",
+        "logicalType",
+        "logicalTypeOptions",
+        "physicalType",
+        "required",
+        "description",
+        "classification",
+    ]
 )
 _DOCUMENTARY = frozenset(
-    "id businessName synonyms authoritativeDefinitions tags customProperties examples criticalDataElement deprecated".split()
+    [
+        "id",
+        "businessName",
+        "synonyms",
+        "authoritativeDefinitions",
+        "tags",
+        "customProperties",
+        "examples",
+        "criticalDataElement",
+        "deprecated",
+    ]
 )
 _IN_SUITE = {
     "enum": "write expect_column_values_to_be_in_set in suite.json",
@@ -115,7 +135,7 @@ def _column(document: Document, path: Path, value: Mapping[str, Any], *, nested:
     )
 
 
-def _type(document: Document, path: Path, value: Mapping[str, Any]) -> tuple[LogicalType, dict[str, int]]:
+def _type(document: Document, path: Path, value: Mapping[str, Any]) -> tuple[LogicalType, dict[str, Any]]:
     """Logical type, and for decimals precision and scale as fields of `Column`."""
     kind, physical = LogicalType(value["logicalType"]), value.get("physicalType")
     at = (*path, "physicalType")
@@ -170,7 +190,7 @@ def _rules(document: Document, path: Path, kind: LogicalType, options: Mapping[s
                 raise document.wrong((*path, key), f"{bound} is not finite", remedy=f"leave {key} out")
         return {key: options[key] for key in known if key in options}
     if "pattern" in options:
-        _compiles(document, (*path, "pattern"), options["pattern"])
+        check_pattern(document, (*path, "pattern"), options["pattern"])
     names = {"minLength": "min_length", "maxLength": "max_length", "pattern": "pattern"}
     return {names[key]: value for key, value in options.items()}
 
@@ -185,11 +205,3 @@ def _assumes_utc(document: Document, path: Path, options: Mapping[str, Any]) -> 
         problem = f"{shown(options['defaultTimezone'])} is not supported"
         raise document.wrong((*path, "defaultTimezone"), problem, remedy="write `Etc/UTC`; only UTC is assumed")
     return naive
-
-
-def _compiles(document: Document, path: Path, pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        problem = f"{shown(pattern)} is not a regular expression: {error}"
-        raise document.wrong(path, problem, remedy="correct the pattern; it is matched as by Python's re") from None

@@ -33,7 +33,7 @@ def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str
             _named(document, place, ())
     given = _named(document, ("customProperties",), tuple(_READERS))
     fields = {_READERS[name][0]: _READERS[name][1](document, path, value) for name, (path, value) in given.items()}
-    defaults = {field.name: field.default for field in dataclasses.fields(Contract)}
+    defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Contract)}
     first, last = (defaults | fields)["first_date"], (defaults | fields)["last_date"]
     if first > last:
         path, _ = given.get("firstDate") or given["lastDate"]
@@ -200,8 +200,13 @@ def _gate(document: Document, path: Path, value: Any) -> Gate:
     return Gate(float(share), min_rows)
 
 
-_CRON = ((0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, "jan feb mar apr may jun jul aug sep oct nov dec".split()))
-_WEEKDAYS = (0, 7, "sun mon tue wed thu fri sat".split())
+_CRON = (
+    (0, 59, ()),
+    (0, 23, ()),
+    (1, 31, ()),
+    (1, 12, ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
+)
+_WEEKDAYS = (0, 7, ["sun", "mon", "tue", "wed", "thu", "fri", "sat"])
 
 
 def _schedule(document: Document, path: Path, value: Any) -> str | None:

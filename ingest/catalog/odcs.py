@@ -79,13 +79,14 @@ def _leaves(error: jsonschema.ValidationError) -> Iterator[jsonschema.Validation
         yield from _leaves(child)
 
 
-def _vagueness(error: jsonschema.ValidationError) -> tuple[bool, int, bool]:
-    """Deep errors first, misspelt keys before missing ones.
+def _vagueness(error: jsonschema.ValidationError) -> tuple[bool, bool, int, bool]:
+    """A wrong type first, as the other rules follow from it; then deep errors; misspelt keys before missing ones.
 
     Last come extra keys that are known: they only lost their rule because of an error further down.
     """
     extra, unknown = error.validator in _EXTRA, bool(_unknown(error))
-    return extra and not unknown, -len(error.absolute_path), not (extra and unknown)
+    other = not error.absolute_path or error.absolute_path[-1] != "logicalType"
+    return extra and not unknown, other, -len(error.absolute_path), not (extra and unknown)
 
 
 def _unknown(error: jsonschema.ValidationError) -> list[str]:
@@ -110,7 +111,8 @@ def _keys(rule: Any) -> frozenset[str]:
 def _worded(document: Document, error: jsonschema.ValidationError) -> ContractError:
     """The violation in this project's words."""
     path: Path = tuple(error.absolute_path)
-    value, wanted = error.instance, error.validator_value
+    value: Any = error.instance
+    wanted: Any = error.validator_value
     if error.validator in _EXTRA:
         unknown = _unknown(error)
         if not unknown:

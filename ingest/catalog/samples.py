@@ -1,0 +1,152 @@
+"""`samples/`: real deliveries of a dataset, valid and invalid, each invalid one with the verdict it must get."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path as File
+from typing import Any
+
+from ingest.catalog.document import Document, Path, read_json, shown, suggestion
+from ingest.errors import ContractError
+from ingest.model.contract import Contract
+from ingest.model.delivery import Delivery
+
+__all__ = ["REASONS", "Sample", "read_samples"]
+
+REASONS = (
+    "undecodable",
+    "empty",
+    "encoding",
+    "malformed",
+    "wrong_type",
+    "no_identity",
+    "required",
+    "expectation",
+)
+"""The values of `verdict.Reason`, which stands beside Arrow tables and is not imported here."""
+
+_TEXTS = ("content_type", "content_encoding", "message_id", "type", "routing_key")
+_KEYS = ("why", "reason", "expectation", "column", "delivery")
+_DELIVERY_KEYS = ("body", "body_base64", "headers", "timestamp", *_TEXTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One delivery and its verdict. `name` is the file below `samples/`, without `.json`.
+
+    `reason` is null for a valid delivery, else a value of `verdict.Reason`; `expectation` and `column`
+    are what the reject must name, null where it names none; inside of a column it is a path (`items[].sku`).
+    """
+
+    name: str
+    why: str
+    delivery: Delivery
+    reason: str | None = None
+    expectation: str | None = None
+    column: str | None = None
+
+
+def read_samples(folder: File, contract: Contract) -> list[Sample]:
+    """The samples in `folder/valid` and `folder/invalid`, by name. Each delivery comes from the contract's queue.
+
+    Raises:
+        ContractError: for a file that is not a sample, or that expects what the contract cannot say.
+    """
+    return [
+        _sample(read_json(_text(file), str(file)), f"{verdict}/{file.stem}", contract)
+        for verdict in ("invalid", "valid")
+        for file in sorted((folder / verdict).glob("*.json"))
+    ]
+
+
+def _text(file: File) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"{file}: not readable: {error}", remedy="write it as UTF-8 text") from None
+
+
+def _sample(document: Document, name: str, contract: Contract) -> Sample:
+    value = document.value
+    document.only((), value, _KEYS)
+    for key in _KEYS[:-1]:
+        if value.get(key) is not None and not isinstance(value[key], str):
+            raise document.wrong((key,), f"{shown(value[key])} is not text", remedy="write text or null")
+    if not value.get("why"):
+        raise document.wrong(("why",), "missing", remedy="say in a sentence what the sample shows")
+    reason = value.get("reason")
+    if (reason is None) != name.startswith("valid/"):
+        raise document.wrong(("reason",), f"{shown(reason)} in {name}", remedy="null in valid/, a reason in invalid/")
+    named = {
+        "reason": REASONS,
+        "expectation": [expectation.type for expectation in contract.expectations],
+        "column": [column.name for column in contract.columns],
+    }
+    for key, choices in named.items():
+        given = re.split(r"[.\[]", value.get(key) or "")[0]
+        if value.get(key) is not None and given not in choices:
+            raise document.wrong((key,), f"unknown {key} {shown(value[key])}", remedy=suggestion(given, choices))
+    source = f"{contract.source.exchange}/{contract.source.queue}"
+    return Sample(
+        name=name,
+        why=value["why"],
+        delivery=_delivery(document, source),
+        reason=reason,
+        expectation=value.get("expectation"),
+        column=value.get("column"),
+    )
+
+
+def _delivery(document: Document, source: str) -> Delivery:
+    path: Path = ("delivery",)
+    value = document.value.get("delivery")
+    if not isinstance(value, dict):
+        raise document.wrong(path, "missing", remedy='write "delivery": {"body": …, "message_id": …}')
+    document.only(path, value, _DELIVERY_KEYS)
+    for key in _TEXTS:
+        if value.get(key) is not None and not isinstance(value[key], str):
+            raise document.wrong((*path, key), f"{shown(value[key])} is not text", remedy="write text or null")
+    headers = value.get("headers", {})
+    if not isinstance(headers, dict):
+        raise document.wrong((*path, "headers"), "not an object", remedy='write {"name": value}')
+    return Delivery(
+        body=_body(document, path, value),
+        source=source,
+        routing_key=value.get("routing_key") or "",
+        headers=headers,
+        content_type=value.get("content_type"),
+        content_encoding=value.get("content_encoding"),
+        message_id=value.get("message_id"),
+        type=value.get("type"),
+        timestamp=_time(document, (*path, "timestamp"), value.get("timestamp")),
+    )
+
+
+def _body(document: Document, path: Path, value: Mapping[str, Any]) -> bytes:
+    texts = [value[key] for key in ("body", "body_base64") if key in value]
+    if len(texts) != 1 or not isinstance(texts[0], str):
+        remedy = "write the body as text in body, or in body_base64 where it is none"
+        raise document.wrong((*path, "body"), "needs exactly one of body, body_base64", remedy=remedy)
+    try:
+        return texts[0].encode("utf-8") if "body" in value else base64.b64decode(texts[0], validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        at = (*path, "body" if "body" in value else "body_base64")
+        raise document.wrong(at, "cannot be turned into bytes", remedy="write the bytes as base64") from None
+
+
+def _time(document: Document, path: Path, value: Any) -> dt.datetime | None:
+    if value is None:
+        return None
+    try:
+        time = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        time = None
+    if time is None or time.tzinfo is None or time.microsecond:
+        remedy = "write whole seconds with a zone, as AMQP has them: 2026-11-20T16:05:09Z"
+        raise document.wrong(path, f"{shown(value)} is not a timestamp", remedy=remedy)
+    return time.astimezone(dt.UTC)
