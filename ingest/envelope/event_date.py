@@ -1,0 +1,78 @@
+"""The partition of an event: a pure function of its bytes and properties under the contract's rules."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+import msgspec
+
+from ingest.model.contract import UNKNOWN_DATE, Contract
+from ingest.model.delivery import Delivery, Identified
+
+__all__ = ["event_date"]
+
+_BODY = "body:"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+
+
+def event_date(delivery: Delivery, identified: Identified, contract: Contract) -> dt.date:
+    """The UTC date by the first rule of `contract.event_time` that can be read.
+
+    `envelope` is the identified time; `body:FIELD[.FIELD…]` a value in the JSON body: ISO 8601 (UTC where it
+    names no zone) or a number of milliseconds since 1970. Where none can be read, or the date lies outside
+    [`first_date`, `last_date`]: `UNKNOWN_DATE`. Never raises on content, and never looks at a clock, at
+    `redelivered` or at anything else that a second delivery of the same message would change.
+    """
+    body: Any = _UNREAD
+    for rule in contract.event_time:
+        if rule.startswith(_BODY):
+            if body is _UNREAD:
+                body = _json(delivery.body)
+            moment = _moment(_at(body, rule.removeprefix(_BODY)))
+        else:
+            moment = identified.time
+        if moment is not None:
+            date = moment.date()
+            return date if contract.first_date <= date <= contract.last_date else UNKNOWN_DATE
+    return UNKNOWN_DATE
+
+
+_UNREAD = object()
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _moment(value: Any) -> dt.datetime | None:
+    """The instant in UTC; null for whatever is none."""
+    if isinstance(value, str):
+        return _iso(value.strip())
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return _EPOCH + dt.timedelta(milliseconds=int(value)) if 0 <= value <= _LAST_MILLISECOND else None
+
+
+def _iso(text: str) -> dt.datetime | None:
+    # Digits alone are refused: `fromisoformat` reads some numbers of milliseconds as dates of the Middle Ages.
+    if text[4:5] != "-":
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None

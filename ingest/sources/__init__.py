@@ -1,0 +1,3 @@
+"""Where deliveries come from. Each source implements `ports.Source`; none knows lake, envelope or decoding."""
+
+__all__: list[str] = []

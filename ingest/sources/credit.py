@@ -1,0 +1,66 @@
+"""How many messages the broker may have under way to us: the prefetch, as consumers of one channel.
+
+A quorum queue gives a consumer 2,000 unacknowledged messages at most, so there are as many consumers as it
+takes, each with a prefetch of its own, on one channel: one `ack(multiple)` then covers a window. The credit
+starts small and grows with what the messages turn out to weigh, because all of it may be in the broker's
+memory, on its way to us.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp import commands
+
+from ingest.sources.connection import CONNECT_SECONDS
+
+__all__ = ["Credit"]
+
+_FIRST = 16  # messages, before any weight is known
+_GROWTH = 4
+_CONSUMER_LIMIT = 2_000  # of a quorum queue
+
+
+class _Qos(commands.Basic.Qos):
+    """Sent without waiting for the answer, which `wire.Inbox` takes: reading may be paused, and would stay so."""
+
+    synchronous = False
+
+
+class Credit:
+    """Consumers of `queue` on `channel`; `granted` is the sum of their prefetches. Waits for no answer.
+
+    Whatever the broker refuses closes the channel.
+    """
+
+    def __init__(self, channel: AbstractChannel, queue: str) -> None:
+        self._channel, self._queue = channel, queue
+        self._consumers: list[tuple[str, int]] = []
+        self.granted = 0
+
+    async def grow(self, free: int, wanted: int) -> bool:
+        """Add one consumer if `free`, the credit not used up, is scant for the `wanted` messages; true if so."""
+        if free >= wanted or free > self.granted // 2:
+            return False
+        step = min(wanted - max(free, 0), _CONSUMER_LIMIT, max(_FIRST, self.granted * (_GROWTH - 1)))
+        tag = f"lakepost.{uuid.uuid4().hex}"
+        self._channel.consumers[tag] = _never
+        await self._channel.rpc(_Qos(prefetch_count=step), timeout=CONNECT_SECONDS)
+        await self._channel.rpc(
+            commands.Basic.Consume(queue=self._queue, consumer_tag=tag, nowait=True), timeout=CONNECT_SECONDS
+        )
+        self._consumers.append((tag, step))
+        self.granted += step
+        return True
+
+    async def shrink(self, limit: int) -> None:
+        """Take consumers away until `granted` is within `limit`. What they were sent still arrives."""
+        while self.granted > limit and self._consumers:
+            tag, prefetch = self._consumers.pop()
+            self.granted -= prefetch
+            await self._channel.basic_cancel(tag, nowait=True, timeout=CONNECT_SECONDS)
+
+
+async def _never(message: DeliveredMessage) -> None:
+    """Deliveries do not come this way: the transport keeps them."""

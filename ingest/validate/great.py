@@ -1,0 +1,161 @@
+"""The one place that speaks to Great Expectations: in memory, silent, without network, imported when needed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ingest.errors import ContractError
+from ingest.model.expectation import Expectation
+
+__all__ = ["Outcome", "judge", "version"]
+
+_SUMMARY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_PLACE = "place"
+_REMEDY = "mend the entry in schemas/{dataset}/suite.json, or the column's rules in contract.odcs.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What GX says of one expectation. `unexpected_count` is null for table-level ones.
+
+    `error` is GX's message where it could not compute a verdict for these values.
+    """
+
+    success: bool
+    element_count: int | None
+    unexpected_count: int | None
+    observed: Any
+    error: str | None
+
+
+def judge(frame: pd.DataFrame, expectations: Sequence[Expectation], dataset: str) -> list[Outcome]:
+    """GX's outcome for each expectation over the frame, in their order.
+
+    Raises:
+        ContractError: when GX does not accept an expectation, drops one, or fails as a whole.
+    """
+    with _quiet():
+        gx = _library()
+        loaded = [_load(gx, expectation, at, dataset) for at, expectation in enumerate(expectations)]
+        try:
+            suite = gx.Suite(name=dataset, expectations=loaded)
+            _check_all_there(suite, expectations, dataset)
+            batch = gx.batches().get_batch({"dataframe": frame})
+            results = batch.validate(suite, result_format=_SUMMARY).results
+        except gx.errors as error:
+            problem = f"schemas/{dataset}/suite.json: Great Expectations failed: {error}"
+            raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset)) from error
+    return _in_order(results, len(expectations), dataset)
+
+
+def version() -> str:
+    """The version of Great Expectations that judges."""
+    with _quiet():
+        return str(_library().version)
+
+
+def _load(gx: SimpleNamespace, expectation: Expectation, at: int, dataset: str) -> Any:
+    """GX's own expectation, with its place in the suite written down: the results come grouped by column."""
+    try:
+        return gx.Configuration(
+            type=expectation.type, kwargs=dict(expectation.kwargs), meta={_PLACE: at}
+        ).to_domain_obj()
+    except gx.errors as error:
+        problem = f"schemas/{dataset}/suite.json: Great Expectations refuses {expectation}: {error}"
+        raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset)) from error
+
+
+def _check_all_there(suite: Any, expectations: Sequence[Expectation], dataset: str) -> None:
+    """GX logs and drops what it does not know, and goes on with the rest."""
+    given, there = [e.type for e in expectations], [e.expectation_type for e in suite.expectations]
+    if given != there:
+        lost = sorted(set(given) - set(there)) or ["(some are there twice)"]
+        problem = f"schemas/{dataset}/suite.json: Great Expectations dropped {', '.join(lost)}"
+        raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset))
+
+
+def _in_order(results: Sequence[Any], size: int, dataset: str) -> list[Outcome]:
+    by_place = {result.expectation_config.meta.get(_PLACE): result for result in results}
+    if len(results) != size or by_place.keys() != set(range(size)):
+        problem = (
+            f"schemas/{dataset}/suite.json: Great Expectations gave {len(results)} results for {size} expectations"
+        )
+        raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset))
+    return [_outcome(by_place[at]) for at in range(size)]
+
+
+def _outcome(result: Any) -> Outcome:
+    info, found = result.exception_info or {}, result.result or {}
+    raised = [info] if "raised_exception" in info else [part for part in info.values() if isinstance(part, dict)]
+    messages = [str(part.get("exception_message")) for part in raised if part.get("raised_exception")]
+    observed: Any = found.get("observed_value")
+    observed = observed.item() if isinstance(observed, np.generic) else observed
+    if isinstance(observed, float) and not math.isfinite(observed):
+        observed = None
+    return Outcome(
+        success=bool(result.success),
+        element_count=_count(found.get("element_count")),
+        unexpected_count=_count(found.get("unexpected_count")),
+        observed=observed,
+        error=messages[0].splitlines()[0][:200] if messages else None,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+@functools.cache
+def _library() -> SimpleNamespace:
+    """What is used of GX. Importing it takes seconds; the context lives in memory and sends nothing."""
+    import great_expectations  # noqa: PLC0415 - seconds, and not every command needs it
+    from great_expectations.data_context.types.base import (  # noqa: PLC0415
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+    from great_expectations.exceptions.exceptions import GreatExpectationsError  # noqa: PLC0415
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: PLC0415
+
+    def batches() -> Any:
+        config = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False),
+        )
+        context = great_expectations.get_context(mode="ephemeral", project_config=config)
+        asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
+        return asset.add_batch_definition_whole_dataframe("rows")
+
+    return SimpleNamespace(
+        version=great_expectations.__version__,
+        Configuration=ExpectationConfiguration,
+        Suite=great_expectations.ExpectationSuite,
+        batches=batches,
+        errors=(GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """GX warns about itself and logs what it also returns: neither is for the user of this package."""
+    logger = logging.getLogger("great_expectations")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,225 @@
+"""The validator: rows to verdicts by mask, and to a report by Great Expectations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.errors import ContractError
+from ingest.model.contract import Contract
+from ingest.model.expectation import Expectation
+from ingest.model.supported import ROW_LEVEL, TABLE_LEVEL
+from ingest.model.tables import REJECTS
+from ingest.model.verdict import Judged, Reason
+from ingest.validate import great
+from ingest.validate.frame import to_frame
+from ingest.validate.mask import considered, members, unexpected
+from ingest.validate.wording import rule
+
+__all__ = ["EVALUATED_ROWS", "Suite"]
+
+EVALUATED_ROWS = 250_000
+"""Great Expectations judges at most this many rows of a batch; the masks judge all of them."""
+
+_SEED = 20260101
+_TEXT_LIMIT = 200
+_NOT_NULL = "expect_column_values_to_not_be_null"
+_ROW_COUNT = "expect_table_row_count_to_be_between"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mask:
+    """An expectation and the rows (n) that break it."""
+
+    expectation: Expectation
+    broken: npt.NDArray[np.bool_]
+
+
+class Suite:
+    """Judges rows by a contract's expectations, those that follow from its columns first."""
+
+    def rows(self, rows: pa.Table, contract: Contract) -> Judged:
+        """A verdict for each decoded row (k), and GX's report over them, or over a sample of them.
+
+        The first broken expectation without `mostly` rejects a row. One with `mostly` rejects no row: when
+        its share is not reached, `failed` names it.
+
+        Raises:
+            ContractError: for an expectation that has no mask, or that GX does not accept.
+        """
+        masks = [_mask(e, rows, contract) for e in contract.expectations if e.type not in TABLE_LEVEL]
+        strict = [mask for mask in masks if mask.expectation.mostly >= 1.0]
+        lenient = [mask for mask in masks if mask.expectation.mostly < 1.0]
+        first, broken = _first(strict, rows.num_rows)
+        failed = {str(m.expectation): int(m.broken.sum()) for m in lenient if not _reached(m, rows)}
+        return Judged(
+            valid=pa.array(first < 0),
+            rejects=_rejects(rows, strict, first, broken),
+            report=_report(rows, masks, contract),
+            failed=failed,
+        )
+
+    def whole(self, rows: pa.Table, contract: Contract) -> Mapping[str, int]:
+        """The table-level expectations that these rows break as a whole: name → 0.
+
+        No rows break only expectations about how many there are.
+
+        Raises:
+            ContractError: for an expectation that GX does not accept or cannot compute.
+        """
+        expectations = [e for e in contract.expectations if e.type in TABLE_LEVEL]
+        if not rows.num_rows:
+            return {str(e): 0 for e in expectations if e.type == _ROW_COUNT and _above_zero(e)}
+        if not expectations:
+            return {}
+        names = list(dict.fromkeys(e.column for e in expectations if e.column is not None))
+        frame = to_frame(rows, names or rows.column_names[:1])
+        outcomes = great.judge(frame, expectations, contract.dataset)
+        for expectation, outcome in zip(expectations, outcomes, strict=True):
+            if outcome.error is not None:
+                problem = f"schemas/{contract.dataset}/suite.json: {expectation} cannot be computed: {outcome.error}"
+                raise ContractError(problem, remedy="remove the expectation, or give it a column of numbers")
+        return {str(e): 0 for e, outcome in zip(expectations, outcomes, strict=True) if not outcome.success}
+
+
+def _above_zero(expectation: Expectation) -> bool:
+    """Does a row count need rows at all?"""
+    low = expectation.kwargs.get("min_value") or 0
+    high = expectation.kwargs.get("max_value")
+    at_zero = bool(expectation.kwargs.get("strict_min")) and "min_value" in expectation.kwargs
+    return low > 0 or (low == 0 and at_zero) or (high == 0 and bool(expectation.kwargs.get("strict_max")))
+
+
+def _mask(expectation: Expectation, rows: pa.Table, contract: Contract) -> _Mask:
+    where = f"schemas/{contract.dataset}/suite.json: {expectation}"
+    if expectation.type not in ROW_LEVEL:
+        raise ContractError(f"{where} is not supported", remedy=f"use one of {', '.join(sorted(ROW_LEVEL))}")
+    try:
+        return _Mask(expectation, unexpected(expectation, rows).to_numpy(zero_copy_only=False))
+    except (KeyError, pa.ArrowException, re.error, TypeError, ValueError) as error:
+        raise ContractError(f"{where} cannot judge these columns: {error}", remedy="mend its kwargs") from error
+
+
+def _first(strict: Sequence[_Mask], size: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """For each row (n): the first of the expectations that it breaks, or -1; and how many it breaks."""
+    first, broken = np.full(size, -1, dtype=np.int32), np.zeros(size, dtype=np.int32)
+    for position, mask in enumerate(strict):
+        first[mask.broken & (first < 0)] = position
+        broken += mask.broken
+    return first, broken
+
+
+def _reached(mask: _Mask, rows: pa.Table) -> bool:
+    judged = considered(mask.expectation, rows)
+    return judged == 0 or (judged - int(mask.broken.sum())) / judged >= mask.expectation.mostly
+
+
+def _rejects(
+    rows: pa.Table, strict: Sequence[_Mask], first: npt.NDArray[np.int32], broken: npt.NDArray[np.int32]
+) -> pa.Table:
+    parts = [REJECTS.empty_table()]
+    for position, mask in enumerate(strict):
+        index = np.flatnonzero(first == position)
+        if len(index):
+            parts.append(_rejected(rows, mask.expectation, index, broken[index] - 1))
+    return pa.concat_tables(parts).sort_by("index")
+
+
+def _rejected(
+    rows: pa.Table, expectation: Expectation, index: npt.NDArray[np.int64], further: npt.NDArray[np.int32]
+) -> pa.Table:
+    """Rejects for the rows that this expectation was the first to reject."""
+    required = expectation.derived and expectation.type == _NOT_NULL
+    names = [str(expectation.kwargs[key]) for key in ("column", "column_A", "column_B") if key in expectation.kwargs]
+    texts = [_text(rows.column(name).take(pa.array(index))) for name in names]
+    value = texts[0]
+    if len(texts) > 1:
+        value = pc.binary_join_element_wise(*(pc.fill_null(text, "null") for text in texts), ", ")
+    sentence = rule(expectation)
+    return pa.table(
+        {
+            "index": pa.array(index, pa.int64()),
+            "reason": [(Reason.REQUIRED if required else Reason.EXPECTATION).value] * len(index),
+            "expectation": [expectation.type] * len(index),
+            "column": [names[0]] * len(index),
+            "value": pc.utf8_slice_codeunits(value, 0, _TEXT_LIMIT),
+            "detail": [f"{sentence}{_and_more(more)}." for more in further.tolist()],
+        },
+        schema=REJECTS,
+    )
+
+
+def _and_more(further: int) -> str:
+    if not further:
+        return ""
+    return f"; {further} further expectation{'s are' if further > 1 else ' is'} broken"
+
+
+def _text(values: pa.ChunkedArray) -> pa.Array:
+    array = values.combine_chunks()
+    if pa.types.is_nested(array.type):
+        return pa.array(
+            [None if value is None else str(value)[:_TEXT_LIMIT] for value in array.to_pylist()], pa.string()
+        )
+    return pc.cast(array, pa.string())
+
+
+def _report(rows: pa.Table, masks: Sequence[_Mask], contract: Contract) -> dict[str, Any]:
+    """GX's verdict on the same rows as plain JSON, beside what the masks say of them."""
+    evaluated = min(rows.num_rows, EVALUATED_ROWS)
+    report: dict[str, Any] = {"rows": rows.num_rows, "evaluated": evaluated, "sampled": evaluated < rows.num_rows}
+    report |= {"gx_version": None, "agrees": True, "success": True, "expectations": []}
+    if not evaluated or not masks:
+        return report
+    if report["sampled"]:
+        chosen = np.sort(np.random.default_rng(_SEED).choice(rows.num_rows, evaluated, replace=False))
+        rows, masks = rows.take(pa.array(chosen)), [replace(mask, broken=mask.broken[chosen]) for mask in masks]
+    names = dict.fromkeys(name for mask in masks for name in _columns(mask.expectation))
+    frame = to_frame(rows, names)
+    outcomes = great.judge(frame, [_for_gx(mask.expectation, rows, frame) for mask in masks], contract.dataset)
+    entries = [_entry(mask, outcome) for mask, outcome in zip(masks, outcomes, strict=True)]
+    report["expectations"] = entries
+    report["gx_version"] = great.version()
+    report["agrees"] = all(entry["unexpected_count"] == entry["mask_unexpected"] for entry in entries)
+    report["success"] = all(entry["success"] for entry in entries)
+    return report
+
+
+def _columns(expectation: Expectation) -> Iterator[str]:
+    for key in ("column", "column_A", "column_B"):
+        if key in expectation.kwargs:
+            yield str(expectation.kwargs[key])
+
+
+def _for_gx(expectation: Expectation, rows: pa.Table, frame: pd.DataFrame) -> Expectation:
+    """The expectation with its value set as values of the frame's column: pandas compares sets by type."""
+    if "value_set" not in expectation.kwargs:
+        return expectation
+    name = str(expectation.column)
+    values = members(expectation.kwargs["value_set"], rows.schema.field(name).type)
+    if frame[name].dtype.kind == "f":
+        values = [float(value) for value in values]
+    return replace(expectation, kwargs={**expectation.kwargs, "value_set": values})
+
+
+def _entry(mask: _Mask, outcome: great.Outcome) -> dict[str, Any]:
+    expectation = mask.expectation
+    return {
+        "type": expectation.type,
+        "column": expectation.column,
+        "kwargs": dict(expectation.kwargs),
+        "derived": expectation.derived,
+        "success": outcome.success,
+        "element_count": outcome.element_count,
+        "unexpected_count": outcome.unexpected_count,
+        "mask_unexpected": int(mask.broken.sum()),
+        "error": outcome.error,
+    }

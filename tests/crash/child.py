@@ -1,0 +1,32 @@
+"""Run one verb against the real broker and die by SIGKILL at a named point.
+
+usage: child.py VERB DATASET POINT NTH     (settings from the environment; POINT may be `none`)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from ingest import api
+from ingest.model.points import Point
+from ingest.settings import load_settings
+
+
+def main() -> None:
+    verb, dataset, point, nth = sys.argv[1:]
+    left = int(nth)
+
+    def reached(at: Point) -> None:
+        nonlocal left
+        if at == point:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    {"land": api.land, "curate": api.curate}[verb](load_settings(), dataset, reached=reached)
+
+
+if __name__ == "__main__":
+    main()

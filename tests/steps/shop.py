@@ -1,0 +1,135 @@
+"""A small shop for tests: orders by memory source into a lake, curated with the real decoder and suite."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+from deltalake import DeltaTable
+
+from ingest import envelope, steps
+from ingest.decode import decode
+from ingest.lake import DeltaLake
+from ingest.model.account import Account
+from ingest.model.contract import Contract
+from ingest.model.delivery import Bounds, Delivery
+from ingest.model.points import Point, Reached, passing
+from ingest.model.ports import Source
+from ingest.sources.memory import MemoryBroker, MemorySource
+from ingest.steps import Landed, Limits
+from ingest.validate import Suite
+
+__all__ = ["Shop", "body", "order"]
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    """A valid order's payload, with `fields` over it."""
+    return {
+        "order_id": "o-00000001",
+        "customer_id": "c-000001",
+        "status": "placed",
+        "occurred_at": "2026-11-20T10:11:12.1234567Z",
+        "currency": "EUR",
+        "total": 23.4,
+        "item_count": 2,
+        "items": [{"sku": "w-1", "name": "Wässerchen", "quantity": 2, "unit_price": 11.7}],
+        "address": {"street": "Hauptstraße 1", "city": "Köln", "postcode": "50667", "country": "DE"},
+        "promised_on": "2026-11-21",
+        **fields,
+    }
+
+
+def order(event_id: str | None, *, day: int = 20, raw: bytes | None = None, **fields: Any) -> Delivery:
+    """A delivery of an order; `raw` replaces the whole body."""
+    return Delivery(
+        body=json.dumps(body(**fields)).encode() if raw is None else raw,
+        source="shop.events/lakepost.orders",
+        routing_key="order.placed",
+        content_type="application/json",
+        message_id=event_id,
+        type="order.placed",
+        timestamp=dt.datetime(2026, 11, day, 10, 11, 12, tzinfo=dt.UTC),
+    )
+
+
+class _OneBatch(Exception):
+    """Stops a curate after its first batch."""
+
+
+class Shop:
+    """Land and curate through the steps, as `ingest.api` does, with a memory broker in place of RabbitMQ."""
+
+    def __init__(self, lake: DeltaLake, contract: Contract) -> None:
+        self.lake = lake
+        self.contract = contract
+        self.broker = MemoryBroker()
+        lake.prepare(contract)
+
+    def land(
+        self, *deliveries: Delivery, reached: Reached = passing, rows: int = 50_000, source: Source | None = None
+    ) -> Landed:
+        """Publish `deliveries` and land what waits."""
+        for delivery in deliveries:
+            self.broker.publish(delivery)
+        return asyncio.run(
+            steps.land(
+                self.contract,
+                source or MemorySource(self.broker),
+                self.lake,
+                identify=envelope.identify,
+                event_date=envelope.event_date,
+                bounds=Bounds(rows=rows),
+                stop=asyncio.Event(),
+                reached=reached,
+            )
+        )
+
+    def curate(
+        self,
+        *,
+        accept: bool = False,
+        reached: Reached = passing,
+        rows: int = 500_000,
+        batches: int | None = None,
+        contract_at: Callable[[str], Contract] | None = None,
+    ) -> Account:
+        """Curate what is new; `batches=1` stops after the first batch."""
+
+        def counted(point: Point) -> None:
+            reached(point)
+            if batches == 1 and point is Point.ACCOUNT_COMMITTED:
+                raise _OneBatch
+
+        try:
+            return steps.curate(
+                self.contract,
+                self.lake,
+                decode=decode,
+                validator=Suite(),
+                contract_at=contract_at or (lambda _digest: self.contract),
+                limits=Limits(rows=rows),
+                accept=accept,
+                reached=counted,
+            )
+        except _OneBatch:
+            return Account(self.contract.dataset)
+
+    def curated(self) -> list[str]:
+        """Event ids in curated, sorted."""
+        table = DeltaTable(self.lake.uri("curated", "orders")).to_pyarrow_dataset().to_table(columns=["event_id"])
+        return sorted(table["event_id"].to_pylist())
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """The rows of the accounts table."""
+        rows = DeltaTable(self.lake.uri("accounts", "orders")).to_pyarrow_dataset().to_table().to_pylist()
+        return sorted(rows, key=lambda row: int(row["batch"]))
+
+    def versions(self) -> dict[str, int]:
+        """Each table's version."""
+        return {
+            stage: DeltaTable(self.lake.uri(stage, "orders")).version()
+            for stage in ("raw", "curated", "quarantine", "accounts")
+        }
