@@ -28,7 +28,7 @@ from ingest.model.ports import Totals
 from ingest.settings import Settings
 from ingest.steps.land import Landed, Progress
 
-__all__ = ["curate", "datasets", "doctor", "ingest", "init", "land", "sql", "status"]
+__all__ = ["curate", "datasets", "doctor", "ingest", "init", "land", "partitions_since", "sql", "status"]
 
 
 def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
@@ -205,6 +205,11 @@ def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
             remedy=f"run `lakepost lake init`; the catalogue has: {known}",
         )
     return lake.totals(dataset), lake.last_account(dataset)
+
+
+def partitions_since(settings: Settings, dataset: str, batch: int) -> tuple[list[str], int]:
+    """The event dates (ISO, ascending) that batches after `batch` touched, and the newest batch's number."""
+    return _lake(settings).partitions_since(dataset, batch)
 
 
 def sql(

@@ -25,7 +25,9 @@ class Live:
 
     dataset = "orders"
 
-    def __init__(self, folder: Path, broker: Broker, publish: Callable[[QueueBinding, Iterable[Delivery]], None]) -> None:
+    def __init__(
+        self, folder: Path, broker: Broker, publish: Callable[[QueueBinding, Iterable[Delivery]], None]
+    ) -> None:
         self.lake = folder / "lake"
         self.broker = broker
         self._publish = publish

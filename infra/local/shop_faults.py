@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ingest.model.verdict import Reason
-from shop_orders import encode, literal
+from shop_orders import literal
 
 __all__ = ["MALFORMED", "SUITE", "WRONG", "BadValue", "Broken", "deep"]
 

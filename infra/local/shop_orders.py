@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 -- the bare numbers are shares of a random mix
 """The lifecycle of orders: placed → paid → … as payloads, in the order in which the shop would send them."""
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ class Orders:
         for _ in range(1 + int(rng.random() * rng.random() * 5)):
             drink, quantity = DRINKS[int(rng.random() * len(DRINKS))], 1 + int(rng.random() * 4)
             count, cents = count + quantity, cents + quantity * drink.cents
-            items.append({"sku": drink.sku, "name": drink.name, "quantity": quantity, "unit_price": _price(drink.cents)})
+            items.append(
+                {"sku": drink.sku, "name": drink.name, "quantity": quantity, "unit_price": _price(drink.cents)}
+            )
         fixed: dict[str, Any] = {
             "customer_id": f"c-{int(rng.random() * 1_000_000):06d}",
             "currency": place.currency,

@@ -188,6 +188,14 @@ class DeltaLake:
                 unknown_date=pc.sum(unknown["num_records"]).as_py() or 0,
             )
 
+    def partitions_since(self, dataset: str, batch: int) -> tuple[list[str], int]:
+        """The event dates (ISO, ascending) that batches after `batch` touched, and the newest batch's number."""
+        with _storage_errors():
+            rows = published.accounts(self.uri("accounts", dataset)).to_pylist()
+        newer = [row for row in rows if row["batch"] > batch]
+        dates = sorted({date for row in newer for date in json.loads(row["partitions"])})
+        return dates, max((row["batch"] for row in newer), default=batch)
+
     def last_account(self, dataset: str) -> Account | None:
         """The account of the newest batch, or null."""
         with _storage_errors():

@@ -39,7 +39,7 @@ def found(texts: pa.Array, pattern: str) -> pa.Array:
 
 
 def _by_re2(texts: pa.Array, pattern: str) -> pa.Array | None:
-    """RE2's answer; null when it would read the pattern in another way, or cannot."""
+    """RE2's answer for each text (n); null when it cannot read the pattern, or reads it in another way."""
     if _UNLIKE_SYNTAX.search(pattern):
         return None
     try:

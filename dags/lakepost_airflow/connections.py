@@ -1,0 +1,90 @@
+"""Settings from Airflow Connections: `lakepost_rabbitmq` and `lakepost_lake`, else the environment.
+
+====================  ==========================================================================
+`lakepost_rabbitmq`   host, port, login, password, schema (the virtual host), extra `{"tls": true}`
+`lakepost_lake`       extra `{"url": "file:///…"}`; or the folder's path, or the URL, as host
+====================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
+
+from ingest.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ingest.settings import Settings
+
+__all__ = ["LAKE", "RABBITMQ", "lake_url", "rabbitmq_url", "task_settings"]
+
+RABBITMQ = "lakepost_rabbitmq"
+LAKE = "lakepost_lake"
+
+
+def task_settings(schemas_dir: Path) -> Settings:
+    """The settings of a task, from Connections where they are defined. Call it inside a task only.
+
+    Raises:
+        ConfigurationError: a Connection lacks something; the message names it.
+    """
+    from ingest.settings import load_settings  # noqa: PLC0415 - pydantic stays out of DAG parsing
+
+    rabbitmq, lake = _defined(RABBITMQ), _defined(LAKE)
+    return load_settings(
+        schemas_dir=schemas_dir,
+        rabbitmq_url=None if rabbitmq is None else rabbitmq_url(rabbitmq),
+        lake_url=None if lake is None else lake_url(lake),
+    )
+
+
+def rabbitmq_url(connection: Connection) -> str:
+    """The AMQP URL, every part quoted. Its secret parts are masked in the task's log from here on."""
+    if not connection.host:
+        raise ConfigurationError(f"Connection {RABBITMQ} has no host", remedy="set host, login and password on it")
+    tls = bool(_extra(connection).get("tls")) or connection.conn_type == "amqps"
+    login, password = quote(connection.login or "guest", safe=""), quote(connection.password or "guest", safe="")
+    if connection.password:
+        mask_secret(password)  # Airflow masks the password itself, not its quoted form
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    port = connection.port or (5671 if tls else 5672)
+    virtual_host = quote(connection.schema or "/", safe="")
+    return f"{'amqps' if tls else 'amqp'}://{login}:{password}@{host}:{port}/{virtual_host}"
+
+
+def lake_url(connection: Connection) -> str:
+    """The lake's URL: extra `url`, else a URL as host, else an absolute path as host and schema."""
+    if url := _extra(connection).get("url"):
+        return str(url)
+    host = connection.host or ""
+    if "://" in host:
+        return host
+    path = "/".join(part.strip("/") for part in (host, connection.schema or "") if part.strip("/"))
+    # Airflow parses `file:///data/lake` into an empty host and the schema `data/lake`.
+    if path and (host.startswith("/") or connection.conn_type == "file"):
+        return Path("/", path).as_uri()
+    raise ConfigurationError(f"Connection {LAKE} has no URL", remedy='set its extra to {"url": "file:///…"}')
+
+
+def _defined(name: str) -> Connection | None:
+    try:
+        return Connection.get(name)  # type: ignore[no-any-return]
+    except AirflowNotFoundException:
+        return None
+
+
+def _extra(connection: Connection) -> dict[str, Any]:
+    """The extra as an object. Not `extra_dejson`: that masks every value, `true` and the lake's URL included."""
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except json.JSONDecodeError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"Connection {connection.conn_id}: extra is not a JSON object", remedy="correct it")
+    return extra

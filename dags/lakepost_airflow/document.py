@@ -1,0 +1,119 @@
+"""The page that Airflow shows for a dataset (`doc_md`), written from its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingest.errors import ContractError
+from ingest.model.contract import Column, Contract, LogicalType
+from ingest.model.expectation import Expectation
+
+__all__ = ["broken_document", "contract_document"]
+
+
+def contract_document(contract: Contract) -> str:
+    """Markdown: what the dataset is, its columns and rules, where it comes from and how to read it."""
+    return "\n\n".join(
+        [
+            f"# {contract.dataset}\n\n{contract.description.strip()}",
+            f"Contract {contract.version}, owner: {contract.owner or 'nobody named'}.",
+            _source(contract),
+            _columns(contract),
+            _rules(contract),
+            _gate(contract),
+            _reading(contract),
+        ]
+    )
+
+
+def broken_document(dataset: str, error: ContractError) -> str:
+    """Markdown for a dataset whose contract cannot be used: the error, and what happens meanwhile."""
+    return (
+        f"# {dataset}: the contract is broken\n\n```\n{error}\n```\n\nNothing is read from its queue until it is"
+        " mended; the messages wait there. `lakepost doctor` checks every contract."
+    )
+
+
+def _source(contract: Contract) -> str:
+    source = contract.source
+    keys = ", ".join(f"`{key}`" for key in source.routing_keys) or "none"
+    schedule = f"`{contract.schedule}` (UTC)" if contract.schedule else "only when triggered"
+    return (
+        f"## Source\n\nRabbitMQ {source.exchange_type} exchange `{source.exchange}` → {source.queue_type} queue"
+        f" `{source.queue}`, routing keys {keys}. Runs {schedule}. The event date is read from"
+        f" {', then '.join(f'`{rule}`' for rule in contract.event_time)}; an unreadable one, or one outside"
+        f" {contract.first_date} to {contract.last_date}, is `1970-01-01`."
+    )
+
+
+def _columns(contract: Contract) -> str:
+    lines = ["## Columns", "", "| column | type | required | rules | description |", "|---|---|---|---|---|"]
+    for name, column in _flat(contract.columns):
+        description = column.description + (f" [{column.classification}]" if column.classification else "")
+        cells = (f"`{name}`", _type(column), "yes" if column.required else "", _bounds(column), description)
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _flat(columns: tuple[Column, ...], prefix: str = "") -> Iterator[tuple[str, Column]]:
+    """Every column and field with its path, `items[].sku` for a field of an array's objects."""
+    for column in columns:
+        path = prefix + column.name
+        yield path, column
+        yield from _flat(column.children, f"{path}.")
+        if column.items is not None:
+            yield from _flat(column.items.children, f"{path}[].")
+
+
+def _type(column: Column) -> str:
+    if column.type is LogicalType.DECIMAL:
+        return f"decimal({column.precision}, {column.scale})"
+    if column.type is LogicalType.ARRAY and column.items is not None:
+        return f"array of {_type(column.items)}"
+    return str(column.type)
+
+
+def _bounds(column: Column) -> str:
+    bounds = {
+        "≥": column.minimum,
+        "≤": column.maximum,
+        "length ≥": column.min_length,
+        "length ≤": column.max_length,
+    }
+    rules = [f"{sign} {value:g}" for sign, value in bounds.items() if value is not None]
+    return ", ".join(rules + ([f"matches `{column.pattern}`"] if column.pattern else []))
+
+
+def _rules(contract: Contract) -> str:
+    lines = [f"- {_rule(expectation)}" for expectation in contract.expectations]
+    return "\n".join(["## Rules", "", *(lines or ["None but the columns' types."])])
+
+
+def _rule(expectation: Expectation) -> str:
+    told = ", ".join(f"{key}={value!r}" for key, value in expectation.kwargs.items())
+    return f"`{expectation.type}({told.replace('`', chr(39))})`" + (
+        " (from the contract)" if expectation.derived else ""
+    )
+
+
+def _gate(contract: Contract) -> str:
+    gate = contract.gate
+    return (
+        f"## Gate\n\nWhen more than {gate.max_rejected_share:.1%} of a batch of at least {gate.min_rows:,} rows is"
+        " rejected, nothing of it is published, it stays pending and the run fails at once, naming the"
+        " expectations. To go on: mend the producer or the contract and clear the task, or trigger this DAG with"
+        " **accept** set, and the rejects go to quarantine while the rest is published."
+    )
+
+
+def _reading(contract: Contract) -> str:
+    name = contract.dataset
+    days = f"SELECT event_date, count(*) FROM curated.{name} GROUP BY ALL ORDER BY ALL"  # noqa: S608 - shown, not run
+    rejects = f"SELECT reason, expectation, value, detail FROM quarantine.{name} LIMIT 20"  # noqa: S608 - same
+    commands = (f"lakepost status {name}", f'lakepost sql "{days}"', f'lakepost sql "{rejects}"')
+    return "\n".join(["## Reading it", "", "```", *commands, "```"])
+
+
+def _cell(text: str) -> str:
+    """Text that cannot end a table cell or its row."""
+    return " ".join(text.replace("|", r"\|").split())

@@ -1,0 +1,56 @@
+"""The task bodies: each imports `ingest.api` when it runs, calls one verb and returns its account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Asset, get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from lakepost_airflow.connections import task_settings
+
+__all__ = ["curate", "curated_asset", "land"]
+
+
+def curated_asset(dataset: str) -> Asset:
+    """The Airflow asset of a dataset's curated table; its partitions are event dates, `YYYY-MM-DD`."""
+    return Asset(name=f"curated/{dataset}", uri=f"lakepost://curated/{dataset}", group="lakepost")
+
+
+def land(dataset: str, schemas_dir: str) -> dict[str, Any]:
+    """Source → raw, then acknowledge. Returns the account (XCom: counts and versions only)."""
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    params = get_current_context()["params"]
+    account = api.land(task_settings(Path(schemas_dir)), dataset, max_messages=params["max_messages"])
+    return account.to_dict()
+
+
+def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
+    """Raw → curated and quarantine, then publish the event dates touched as partitions of the asset.
+
+    Published are the dates of every batch since the last event of the asset, not only this run's: a run that
+    was killed after its commit, or stopped by a gate after its first batch, published nothing. A run with
+    nothing to publish is skipped, its account kept: an event without a partition would say that something is
+    new, and would start consumers that do not know partitions.
+    """
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    context = get_current_context()
+    settings = task_settings(Path(schemas_dir))
+    account = api.curate(settings, dataset, accept=bool(context["params"]["accept"])).to_dict()
+    asset = curated_asset(dataset)
+    partitions, batch = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
+    if not partitions:
+        context["ti"].xcom_push(key="return_value", value=account)
+        raise AirflowSkipException(f"nothing new to publish for {dataset}")
+    event = context["outlet_events"][asset]
+    event.add_partitions(partitions)
+    event.extra = {"batch": batch} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
+    return account
+
+
+def _published(events: Any) -> int:
+    """The batch that the asset's last event published; 0 when there is none."""
+    return int(events[-1].extra.get("batch", 0)) if len(events) else 0

@@ -1,0 +1,128 @@
+"""Driving an Airflow by its REST API: start runs, wait for them, read what they left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import httpx
+
+__all__ = ["AirflowApi", "AirflowRefused", "OnChange"]
+
+FINISHED = frozenset({"success", "failed"})
+_POLL_SECONDS = 0.3
+
+OnChange = Callable[[Mapping[str, str]], None]
+"""Called with task id → state whenever a task of the awaited run changed its state."""
+
+
+class AirflowRefused(RuntimeError):
+    """The API answered with an error, or the DAG is not there; the message says which and why."""
+
+
+class AirflowApi:
+    """The public REST API (v2) at `url`, as the admin that a local Airflow takes everybody for."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        # Without `trust_env`: a proxy of the environment must not get requests for this machine.
+        self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=30.0, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def health(self) -> dict[str, Any]:
+        """Status and latest heartbeat by component; empty while nobody answers."""
+        try:
+            answer = self._http.get("/monitor/health", timeout=5.0)
+        except httpx.TransportError:
+            return {}
+        return dict(answer.json()) if answer.is_success else {}
+
+    def unpause(self, dag_id: str, *, deadline: float = 60.0) -> None:
+        """Let the DAG run, waiting up to `deadline` seconds until its file was parsed.
+
+        Raises:
+            AirflowRefused: it did not appear; the message holds the import errors.
+        """
+        until = time.monotonic() + deadline
+        while True:
+            answer = self._http.patch(f"/dags/{dag_id}", json={"is_paused": False})
+            if answer.is_success:
+                return
+            if answer.status_code != httpx.codes.NOT_FOUND or time.monotonic() > until:
+                raise AirflowRefused(f"DAG {dag_id} cannot be unpaused: {answer.text}{self._import_errors()}")
+            time.sleep(_POLL_SECONDS)
+
+    def trigger(self, dag_id: str, *, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run now with `conf` as its params; returns the run's id."""
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        return str(self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def wait(self, dag_id: str, run_id: str, deadline: float, *, on_change: OnChange | None = None) -> str:
+        """Wait up to `deadline` seconds until the run is over; returns `success` or `failed`.
+
+        Raises:
+            TimeoutError: it is not over; the message says what each task is doing.
+        """
+        until = time.monotonic() + deadline
+        seen: dict[str, str] = {}
+        while True:
+            state = self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+            tasks = self.task_states(dag_id, run_id)
+            if tasks != seen and on_change is not None:
+                on_change(tasks)
+            seen = tasks
+            if state in FINISHED:
+                return str(state)
+            if time.monotonic() > until:
+                raise TimeoutError(f"run {run_id} of {dag_id} is {state} after {deadline:.0f} s: {tasks}")
+            time.sleep(_POLL_SECONDS)
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The run's task instances (`task_id`, `state`, `try_number`, `start_date`, `duration`, …)."""
+        return list(self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Task id → state; `none` where the scheduler has not looked at it yet."""
+        return {task["task_id"]: task["state"] or "none" for task in self.task_instances(dag_id, run_id)}
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """The log of one try as text, one event a line, errors with their class and message."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        answer = self._ask("GET", path, params={"full_content": True}, headers={"Accept": "application/json"})
+        return "\n".join(_line(entry) for entry in answer["content"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """What the task returned (or pushed under `key`)."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self._ask("GET", path)["value"]
+
+    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The asset events that the run published (`name`, `uri`, `partition_key`, `extra`, …)."""
+        params = {"source_dag_id": dag_id, "source_run_id": run_id, "limit": 1000}
+        return list(self._ask("GET", "/assets/events", params=params)["asset_events"])
+
+    def _import_errors(self) -> str:
+        answer = self._http.get("/importErrors")
+        errors = answer.json().get("import_errors", []) if answer.is_success else []
+        return "".join(f"\n{error['filename']}: {error['stack_trace']}" for error in errors)
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        answer = self._http.request(method, path, **arguments)
+        if not answer.is_success:
+            raise AirflowRefused(f"{method} {path}: {answer.status_code} {answer.text}")
+        return dict(answer.json())
+
+
+def _line(entry: Any) -> str:
+    if isinstance(entry, str):
+        return entry
+    known = {"timestamp", "event", "level", "logger", "filename", "lineno", "error_detail"}
+    more = "".join(f" {key}={value}" for key, value in entry.items() if key not in known)
+    errors = "".join(f"\n{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or [])
+    return f"{entry.get('timestamp', '')} {entry.get('level', '')} {entry['event']}{more}{errors}"

@@ -1,0 +1,325 @@
+"""A private RabbitMQ node: Debian's package, run without root from a folder of its own.
+
+One session holds the node, its own port mapper (epmd) and nothing else: ending the session ends all of it,
+and a node that dies by itself takes the port mapper along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pamqp import commands, frame, header
+
+__all__ = ["Broker", "BrokerError", "free_port"]
+
+_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+_ENVELOPE = 8  # bytes of a frame around its payload: type, channel, length, end
+
+# The leader of the session. It ignores nothing and handles SIGTERM by waiting for the node, which stops in
+# order; then it kills the session's rest. `tied`: standard input is a pipe from the process that
+# started us, and its end is our end, however that process died.
+_LEADER = """
+trap : TERM
+exec 3<&0 </dev/null
+if [ "$LAKEPOST_TIED" = 1 ]; then { trap '' TERM; read -r _ <&3; kill -KILL 0; } & fi
+exec 3<&-
+(trap '' TERM; exec epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT") &
+"$LAKEPOST_SERVER"
+kill -KILL 0
+"""
+
+_CONF = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+default_user = {user}
+default_pass = {password}
+log.console = false
+log.file.level = info
+disk_free_limit.absolute = 50MB
+vm_memory_high_watermark.absolute = 1GB
+raft.wal_max_size_bytes = 33554432
+"""
+
+
+class BrokerError(Exception):
+    """The node cannot be started; the message says why and what to do."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 on which nobody listens right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """A node whose data, configuration, logs, cookie and password live in `folder`; listens on 127.0.0.1 only.
+
+    It can be started again on the same folder, with the same credentials and, if it is still free, the
+    same port. `port` asks for one. A `tied` node dies with the process that made it, even by SIGKILL;
+    any other goes on until `stop()`, in this process or, by way of `attach`, in another.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None, tied: bool = False) -> None:
+        self.folder = folder.resolve()
+        self._asked, self._tied = port, tied
+        self._leader: subprocess.Popen[bytes] | None = None
+        self._tie: int | None = None
+        self._state: dict[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError):
+            self._state = json.loads(self._file.read_text())
+
+    @classmethod
+    def attach(cls, folder: Path) -> Broker | None:
+        """The node that runs on `folder`, whoever started it; null if none does."""
+        broker = cls(folder)
+        return broker if broker.pid is not None else None
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "node.json"
+
+    @property
+    def url(self) -> str:
+        """`amqp://USER:PASSWORD@127.0.0.1:PORT/`."""
+        return "amqp://{user}:{password}@127.0.0.1:{port}/".format(**self._state)
+
+    @property
+    def port(self) -> int:
+        """The AMQP port."""
+        return int(self._state["port"])
+
+    @property
+    def pid(self) -> int | None:
+        """The leader of the node's session; null while it does not run. Never another program with that number."""
+        pid, started = self._state.get("pid"), self._state.get("started")
+        return pid if pid is not None and _started(pid) == started else None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, timeout: float = 60) -> None:
+        """Start the node and return once an AMQP connection could be opened, within `timeout` seconds.
+
+        Raises:
+            BrokerError: the package is missing, the port is taken, a node already runs on the folder,
+                or the node died or did not get ready (with the last lines it wrote).
+        """
+        if not _SERVER.exists():
+            raise BrokerError(f"{_SERVER} is missing: sudo apt-get install rabbitmq-server")
+        if self.pid is not None:
+            raise BrokerError(f"a node already runs on {self.folder} (process {self.pid}): stop it first")
+        self._configure()
+        read_end, self._tie = os.pipe() if self._tied else (None, None)
+        try:
+            with (self.folder / "boot.log").open("wb") as log:
+                self._leader = subprocess.Popen(
+                    ["/bin/sh", "-c", _LEADER],
+                    stdin=subprocess.DEVNULL if read_end is None else read_end,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    cwd=self.folder,
+                    env=self._environment(),
+                )
+        finally:
+            if read_end is not None:
+                os.close(read_end)
+        self._keep(pid=self._leader.pid, started=_started(self._leader.pid))
+        try:
+            self._wait(timeout)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self, timeout: float = 20) -> None:
+        """End the node in order, by force after `timeout` seconds. Afterwards none of its processes is left."""
+        pid = self.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGTERM)
+            deadline = time.monotonic() + timeout
+            while self._alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the node at once, as a power cut would: SIGKILL to all of its session."""
+        pid = self._state.get("pid")
+        if pid is not None and (self.pid is not None or self._leader is not None):
+            while members := _session(pid):
+                for member in members:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(member, signal.SIGKILL)
+                if self._leader is not None:
+                    self._leader.poll()
+                time.sleep(0.01)
+        if self._leader is not None:
+            self._leader.wait()
+            self._leader = None
+        if self._tie is not None:
+            os.close(self._tie)
+            self._tie = None
+        if self._state.get("pid") is not None:
+            self._keep(pid=None, started=None)
+
+    def _alive(self, pid: int) -> bool:
+        if self._leader is not None:
+            self._leader.poll()  # reaps it
+        return bool(_session(pid))
+
+    def _configure(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        port = self._asked or self._state.get("port") or free_port()
+        if not _is_free(port):
+            if self._asked:
+                raise BrokerError(f"port {port} of 127.0.0.1 is taken: choose another, or end what listens there")
+            port = free_port()
+        self._state.setdefault("user", "lakepost")
+        self._state.setdefault("password", secrets.token_hex(16))
+        self._keep(port=port)
+        _private(self.folder / "rabbitmq.conf", _CONF.format(**self._state))
+        (self.folder / "enabled_plugins").write_text("[].\n")
+
+    def _environment(self) -> dict[str, str]:
+        """All that the node sees; nothing is inherited, so that a system broker's settings cannot leak in."""
+        folder = self.folder
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(folder),  # the Erlang cookie
+            "LANG": "C.UTF-8",
+            "LAKEPOST_TIED": "1" if self._tied else "0",
+            "LAKEPOST_SERVER": str(_SERVER),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_CRASH_DUMP_BYTES": "0",
+            "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of waiting for it
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_NODENAME": "lakepost@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MAX_NUMBER_OF_PROCESSES": "65536",
+            "RABBITMQ_MAX_NUMBER_OF_ATOMS": "1048576",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -noinput"
+            " -kernel inet_dist_use_interface {127,0,0,1}",
+        }
+
+    def _wait(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not _opens(self._state):
+            assert self._leader is not None
+            if self._leader.poll() is not None:
+                raise BrokerError(f"the node died during its start; its last words:\n{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise BrokerError(f"the node was not ready after {timeout:g} s; its last words:\n{self._last_words()}")
+            time.sleep(0.05)
+
+    def _last_words(self, lines: int = 15) -> str:
+        """The end of what it wrote, without Erlang's crash reports: the reason stands before those."""
+        logs = [self.folder / "boot.log", *sorted((self.folder / "log").glob("*.log"))]
+        text = "\n".join(log.read_text(errors="replace") for log in logs if log.exists())
+        told = re.split(r"^.*> +(?:supervisor|crasher):", text, maxsplit=1, flags=re.MULTILINE)[0]
+        telling = [line for line in told.splitlines() if line.rpartition(">")[2].strip()]
+        return "\n".join(telling[-lines:])
+
+    def _keep(self, **changes: int | str | None) -> None:
+        self._state.update(changes)
+        _private(self._file, json.dumps(self._state))
+
+
+def _private(file: Path, text: str) -> None:
+    """Put `text` there in one step, readable by its owner only."""
+    new = file.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        handle.write(text)
+    new.replace(file)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are not listeners
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _stat(pid: int | str) -> list[str] | None:
+    """Fields of /proc/PID/stat from the third (state) on; null for a process that is gone or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields
+
+
+def _started(pid: int) -> str | None:
+    """When it started, in clock ticks since boot: together with the number it names one process."""
+    fields = _stat(pid)
+    return fields[19] if fields else None
+
+
+def _session(leader: int) -> list[int]:
+    """The living processes of the session that `leader` opened."""
+    numbers = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(number) for number in numbers if (fields := _stat(number)) and int(fields[3]) == leader]
+
+
+def _opens(state: dict[str, Any]) -> bool:
+    """Whether an AMQP connection can be opened right now: the whole handshake, not the port alone."""
+    sasl = f"\0{state['user']}\0{state['password']}"
+    answers: list[commands.Connection.StartOk | commands.Connection.TuneOk | commands.Connection.Open] = [
+        commands.Connection.StartOk(mechanism="PLAIN", response=sasl, locale="en_US"),
+        commands.Connection.TuneOk(channel_max=2047, frame_max=131_072, heartbeat=0),
+        commands.Connection.Open(virtual_host="/"),
+    ]
+    try:
+        with socket.create_connection(("127.0.0.1", state["port"]), timeout=10) as wire:
+            wire.sendall(header.ProtocolHeader().marshal())
+            received = b""
+            while chunk := wire.recv(65_536):
+                received += chunk
+                while (frame_end := _whole(received)) is not None:
+                    _, _, said = frame.unmarshal(received[:frame_end])
+                    received = received[frame_end:]
+                    if isinstance(said, commands.Connection.OpenOk):
+                        wire.sendall(frame.marshal(commands.Connection.Close(200, "", 0, 0), 0))
+                        return True
+                    if isinstance(said, commands.Connection.Start):
+                        wire.sendall(frame.marshal(answers[0], 0))
+                    elif isinstance(said, commands.Connection.Tune):
+                        wire.sendall(frame.marshal(answers[1], 0) + frame.marshal(answers[2], 0))
+    except OSError:
+        pass
+    return False
+
+
+def _whole(received: bytes) -> int | None:
+    """The length of the first frame, once all of it is here."""
+    if len(received) < _ENVELOPE:
+        return None
+    length = int.from_bytes(received[3:7], "big") + _ENVELOPE
+    return length if len(received) >= length else None

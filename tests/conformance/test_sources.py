@@ -1,0 +1,308 @@
+"""What every source does, whichever it is: one suite over the memory fake and RabbitMQ's two kinds of queue."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ingest.model.contract import QueueBinding
+from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.model.ports import Source
+from ingest.sources.memory import MemoryBroker, MemorySource
+from ingest.sources.rabbitmq import RabbitQueue
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A source under test: `make` gives a new one on the same queue, `publish` fills the queue and waits for it."""
+
+    make: Callable[[], Source]
+    publish: Callable[[list[Delivery]], None]
+
+
+@pytest.fixture(params=["memory", "quorum", "classic"])
+def kind(request: pytest.FixtureRequest, queue_binding: QueueBinding) -> Kind:
+    if request.param == "memory":
+        memory = MemoryBroker()
+        return Kind(lambda: MemorySource(memory), lambda some: [memory.publish(one) for one in some].clear())
+    binding = dataclasses.replace(queue_binding, queue_type=request.param)
+    url = request.getfixturevalue("broker").url
+    publish = request.getfixturevalue("publish")
+    return Kind(lambda: RabbitQueue(url, binding), lambda some: publish(binding, some))
+
+
+def order(number: int, body: bytes | None = None, **more: object) -> Delivery:
+    content = b"%d" % number if body is None else body
+    return Delivery(content, "published", "order.placed", message_id=f"m{number}")._replace(**more)
+
+
+def orders(count: int, first: int = 0) -> list[Delivery]:
+    return [order(number) for number in range(first, first + count)]
+
+
+async def drained(source: Source, bounds: Bounds, *, acknowledge: bool = True) -> list[Window]:
+    """All windows of one run."""
+    windows = []
+    async with asyncio.timeout(60):
+        async for window in source.windows(bounds, None, asyncio.Event()):
+            windows.append(window)
+            if acknowledge:
+                await window.acknowledge()
+    return windows
+
+
+def ids(windows: list[Window]) -> list[str | None]:
+    return [delivery.message_id for window in windows for delivery in window.deliveries]
+
+
+def run(kind: Kind, bounds: Bounds, *, acknowledge: bool = True) -> list[Window]:
+    async def one() -> list[Window]:
+        async with kind.make() as source:
+            return await drained(source, bounds, acknowledge=acknowledge)
+
+    return asyncio.run(one())
+
+
+def test_what_was_published_comes_once_in_order_in_windows_of_the_right_size(kind: Kind) -> None:
+    kind.publish(orders(2500))
+    windows = run(kind, Bounds(rows=1000))
+    assert [len(window.deliveries) for window in windows] == [1000, 1000, 500]
+    assert ids(windows) == [f"m{number}" for number in range(2500)]
+    assert not any(delivery.redelivered for window in windows for delivery in window.deliveries)
+    assert run(kind, Bounds()) == []
+
+
+def test_what_was_not_acknowledged_comes_again_and_only_that(kind: Kind) -> None:
+    kind.publish(orders(30))
+
+    async def leaves_the_second_window() -> None:
+        async with kind.make() as source:
+            windows = source.windows(Bounds(rows=10), None, asyncio.Event())
+            await (await anext(windows)).acknowledge()
+            await anext(windows)
+
+    asyncio.run(leaves_the_second_window())
+    windows = run(kind, Bounds(rows=100))
+    assert ids(windows) == [f"m{number}" for number in range(10, 30)]
+    again = {delivery.message_id for delivery in windows[0].deliveries if delivery.redelivered}
+    assert {f"m{number}" for number in range(10, 20)} <= again
+
+
+def test_acknowledging_a_later_window_does_not_acknowledge_an_earlier_one(kind: Kind) -> None:
+    kind.publish(orders(30))
+
+    async def acknowledges_the_second_only() -> None:
+        async with kind.make() as source:
+            windows = await drained(source, Bounds(rows=10), acknowledge=False)
+            await windows[1].acknowledge()
+            await windows[1].acknowledge()  # twice is once
+
+    asyncio.run(acknowledges_the_second_only())
+    expected = [f"m{number}" for number in (*range(10), *range(20, 30))]
+    assert sorted(str(one) for one in ids(run(kind, Bounds()))) == sorted(expected)
+
+
+def test_at_most_max_messages_are_taken_and_the_rest_is_untouched(kind: Kind) -> None:
+    kind.publish(orders(100))
+    assert ids(run(kind, Bounds(rows=10, max_messages=25))) == [f"m{number}" for number in range(25)]
+    rest = run(kind, Bounds())
+    assert ids(rest) == [f"m{number}" for number in range(25, 100)]
+    assert not any(delivery.redelivered for delivery in rest[0].deliveries)
+
+
+def test_by_default_a_run_takes_what_was_ready_at_its_start(kind: Kind) -> None:
+    kind.publish(orders(10))
+
+    async def publishes_meanwhile() -> list[str | None]:
+        async with kind.make() as source:
+            windows = []
+            async for window in source.windows(Bounds(rows=5), None, asyncio.Event()):
+                windows.append(window)
+                await asyncio.to_thread(kind.publish, orders(5, first=100 * len(windows)))
+                await window.acknowledge()
+            return ids(windows)
+
+    assert asyncio.run(publishes_meanwhile()) == [f"m{number}" for number in range(10)]
+    assert len(ids(run(kind, Bounds()))) == 10
+
+
+def test_with_max_seconds_a_run_goes_on_with_what_arrives_until_then(kind: Kind) -> None:
+    kind.publish(orders(5))
+
+    async def publishes_meanwhile() -> tuple[list[str | None], float]:
+        async with kind.make() as source:
+            begun, windows = time.monotonic(), []
+            async for window in source.windows(Bounds(rows=5, max_seconds=1.5), None, asyncio.Event()):
+                if not windows:
+                    # in the loop's thread for the fake, which belongs to one loop
+                    await asyncio.to_thread(kind.publish, orders(8, first=5))
+                windows.append(window)
+                await window.acknowledge()
+            return ids(windows), time.monotonic() - begun
+
+    seen, seconds = asyncio.run(publishes_meanwhile())
+    assert seen == [f"m{number}" for number in range(13)]
+    assert seconds >= 1.4
+
+
+def test_an_empty_queue_ends_at_once(kind: Kind) -> None:
+    kind.publish([])
+
+    async def timed() -> float:
+        async with kind.make() as source:
+            assert await source.ready() == 0
+            begun = time.monotonic()
+            assert await drained(source, Bounds(idle_seconds=30)) == []
+            return time.monotonic() - begun
+
+    assert asyncio.run(timed()) < 5
+
+
+def test_ready_counts_what_waits(kind: Kind) -> None:
+    kind.publish(orders(7))
+
+    async def counts() -> int:
+        async with kind.make() as source:
+            return await source.ready()
+
+    assert asyncio.run(counts()) == 7
+
+
+def test_stop_gives_the_window_under_way_as_it_is(kind: Kind) -> None:
+    kind.publish(orders(3))
+
+    async def stopped() -> list[int]:
+        async with kind.make() as source:
+            stop, sizes = asyncio.Event(), []
+            asyncio.get_running_loop().call_later(1.0, stop.set)
+            async with asyncio.timeout(30):
+                async for window in source.windows(Bounds(max_seconds=3600, seconds=3600), None, stop):
+                    sizes.append(len(window.deliveries))
+                    await window.acknowledge()
+            return sizes
+
+    assert asyncio.run(stopped()) == [3]
+
+
+def test_stop_ends_a_run_between_windows(kind: Kind) -> None:
+    kind.publish(orders(30))
+
+    async def stopped() -> int:
+        async with kind.make() as source:
+            stop, count = asyncio.Event(), 0
+            async for window in source.windows(Bounds(rows=10), None, stop):
+                count += 1
+                stop.set()
+                await window.acknowledge()
+            return count
+
+    assert asyncio.run(stopped()) == 1
+    assert ids(run(kind, Bounds())) == [f"m{number}" for number in range(10, 30)]
+
+
+def test_a_window_is_given_when_it_is_old_enough(kind: Kind) -> None:
+    kind.publish(orders(3))
+    windows = run(kind, Bounds(max_seconds=1.5, seconds=0.3))
+    assert [len(window.deliveries) for window in windows] == [3]
+
+    async def timed() -> float:
+        kind_again = kind.make()
+        await asyncio.to_thread(kind.publish, orders(3))
+        async with kind_again as source:
+            begun = time.monotonic()
+            await anext(source.windows(Bounds(max_seconds=60, seconds=0.3), None, asyncio.Event()))
+            return time.monotonic() - begun
+
+    assert 0.25 < asyncio.run(timed()) < 20
+
+
+def test_a_window_is_bounded_by_bytes_and_holds_one_message_whatever_its_size(kind: Kind) -> None:
+    kind.publish([order(number, bytes(1000)) for number in range(30)] + [order(99, bytes(50_000))])
+    windows = run(kind, Bounds(bytes=10_500))
+    sizes = [sum(len(delivery.body) for delivery in window.deliveries) for window in windows]
+    assert max(sizes[:-1]) <= 10_500
+    assert len(sizes) <= 6
+    assert sizes[-1] == 50_000
+    assert len(ids(windows)) == 31
+
+
+def test_a_run_ends_when_somebody_else_took_what_was_ready(kind: Kind) -> None:
+    kind.publish(orders(10))
+
+    async def shared() -> list[str | None]:
+        async with kind.make() as greedy, kind.make() as late:
+            held = greedy.windows(Bounds(max_messages=4), None, asyncio.Event())
+            first = late.windows(Bounds(idle_seconds=0.5), None, asyncio.Event())
+            # `late` counts ten, and then gets six of them
+            late_ready = asyncio.create_task(late.ready())
+            assert await late_ready == 10
+            window = await anext(held)
+            seen = await asyncio.wait_for(anext(first), 20)
+            return [one.message_id for some in (window, seen) for one in some.deliveries]
+
+    assert sorted(str(one) for one in asyncio.run(shared())) == sorted(f"m{number}" for number in range(10))
+
+
+def test_two_sources_share_a_queue_without_overlap(kind: Kind) -> None:
+    kind.publish(orders(2000))
+
+    async def both() -> list[str | None]:
+        async with kind.make() as one, kind.make() as other:
+            bounds = Bounds(rows=300, idle_seconds=1)
+            first, second = await asyncio.gather(drained(one, bounds), drained(other, bounds))
+            return ids(first) + ids(second)
+
+    seen = asyncio.run(both())
+    assert len(seen) == 2000
+    assert set(seen) == {f"m{number}" for number in range(2000)}
+
+
+BODIES = {
+    "empty": b"",
+    "newlines": b'{"a":1}\n\n{"b":2}\r\n',
+    "a frame's end": b"\xce" * 300,
+    "not UTF-8": b"\xff\xfe\x00",
+    "one megabyte": random.Random(1).randbytes(1024 * 1024),
+    "a frame to the byte": random.Random(2).randbytes(131_072 - 8),
+    "random": random.Random(3).randbytes(5000),
+}
+
+
+def test_hostile_bodies_come_through_byte_for_byte(kind: Kind) -> None:
+    kind.publish([order(number, body) for number, body in enumerate(BODIES.values())])
+    windows = run(kind, Bounds())
+    assert [delivery.body for window in windows for delivery in window.deliveries] == list(BODIES.values())
+
+
+def test_keys_headers_and_properties_come_through(kind: Kind) -> None:
+    headers = {"käse": "grün 🍺", "nested": {"list": [1, 2.5, True, None, {"deep": "x"}]}, "big": 2**62, "empty": ""}
+    sent = order(
+        1,
+        routing_key="order.größe",
+        headers=headers,
+        type="order.ñ",
+        content_type="application/json",
+        content_encoding="utf-8",
+    )
+    kind.publish([sent])
+    ((received,),) = [window.deliveries for window in run(kind, Bounds())]
+    assert received._replace(source="published") == sent
+
+
+def test_a_source_can_be_entered_again(kind: Kind) -> None:
+    kind.publish(orders(20))
+    source = kind.make()
+
+    async def twice() -> list[str | None]:
+        seen: list[str | None] = []
+        for _ in range(2):
+            async with source:
+                seen += ids(await drained(source, Bounds(rows=4, max_messages=10)))
+        return seen
+
+    assert asyncio.run(twice()) == [f"m{number}" for number in range(20)]

@@ -1,0 +1,98 @@
+"""Airflow Connections → the settings of a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+from yarl import URL
+
+from ingest.errors import ConfigurationError
+from lakepost_airflow import connections
+from lakepost_airflow.connections import lake_url, rabbitmq_url, task_settings
+
+_AWKWARD = "p@ss/w:rd?#%é"
+
+
+def _rabbitmq(**parts: Any) -> Connection:
+    given: dict[str, Any] = {"conn_type": "amqp", "host": "broker", "login": "me", "password": "secret"}
+    return Connection(conn_id=connections.RABBITMQ, **given | parts)
+
+
+def _lake(**parts: Any) -> Connection:
+    given: dict[str, Any] = {"conn_type": "file"}
+    return Connection(conn_id=connections.LAKE, **given | parts)
+
+
+def test_every_part_of_the_brokers_url_survives_quoting() -> None:
+    url = URL(rabbitmq_url(_rabbitmq(login="a@b/c", password=_AWKWARD, schema="team/blue", port=5673)))
+    assert (url.scheme, url.user, url.password, url.host, url.port) == ("amqp", "a@b/c", _AWKWARD, "broker", 5673)
+    assert url.path[1:] == "team/blue"  # how the client reads the virtual host
+
+
+def test_the_default_virtual_host_and_ports_are_the_brokers() -> None:
+    assert rabbitmq_url(_rabbitmq()) == "amqp://me:secret@broker:5672/%2F"
+    assert rabbitmq_url(_rabbitmq(extra='{"tls": true}')) == "amqps://me:secret@broker:5671/%2F"
+    assert rabbitmq_url(_rabbitmq(host="::1")) == "amqp://me:secret@[::1]:5672/%2F"
+
+
+def test_the_quoted_password_is_masked_in_logs_like_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(connections, "mask_secret", masked.append)
+    url = rabbitmq_url(_rabbitmq(password=_AWKWARD))
+    assert any(secret in url for secret in masked)
+
+
+@pytest.mark.parametrize(
+    ("connection", "url"),
+    [
+        (_lake(extra=json.dumps({"url": "file:///data/lake"})), "file:///data/lake"),
+        (_lake(host="file:///data/lake"), "file:///data/lake"),
+        (_lake(host="/data/my lake"), "file:///data/my%20lake"),
+        (Connection.from_uri("file:///data/lake", conn_id="lakepost_lake"), "file:///data/lake"),
+        (_lake(conn_type="adls", host="abfss://fs@account.dfs.core.windows.net/lake"),
+         "abfss://fs@account.dfs.core.windows.net/lake"),
+    ],
+)  # fmt: skip
+def test_a_lake_is_named_by_url_or_by_path(connection: Connection, url: str) -> None:
+    assert lake_url(connection) == url
+
+
+@pytest.mark.parametrize(
+    ("call", "connection", "says"),
+    [
+        (rabbitmq_url, _rabbitmq(host=None), "lakepost_rabbitmq has no host"),
+        (lake_url, _lake(conn_type="generic"), "lakepost_lake has no URL"),
+        (lake_url, _lake(extra="{"), "lakepost_lake: extra is not a JSON object"),
+    ],
+)
+def test_a_connection_that_lacks_something_is_an_error_that_names_it(
+    call: Callable[[Connection], str], connection: Connection, says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        call(connection)
+
+
+def _define(monkeypatch: pytest.MonkeyPatch, **defined: Connection) -> None:
+    def get(name: str) -> Connection:
+        if name in defined:
+            return defined[name]
+        raise AirflowNotFoundException(name)
+
+    monkeypatch.setattr(Connection, "get", get)
+
+
+def test_settings_come_from_connections_where_they_are_defined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAKEPOST_RABBITMQ_URL", "amqp://from-the-environment/")
+    monkeypatch.setenv("LAKEPOST_LAKE_URL", "file:///from/the/environment")
+    _define(monkeypatch, lakepost_rabbitmq=_rabbitmq())
+    settings = task_settings(tmp_path)
+    assert settings.rabbitmq_url.get_secret_value() == "amqp://me:secret@broker:5672/%2F"
+    assert settings.lake_url == "file:///from/the/environment"
+    assert settings.schemas_dir == tmp_path
+    assert "secret" not in repr(settings).replace("SecretStr", "")
