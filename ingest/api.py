@@ -69,7 +69,7 @@ def land(
     Raises:
         LakepostError: any of the tree; a transient one is worth another try.
     """
-    contract = catalog.load(settings.schemas_dir, dataset)
+    contract = _contract(settings, dataset)
     lake = _lake(settings)
     lake.prepare(contract)
     bounds = Bounds(
@@ -160,7 +160,7 @@ def curate(
     from ingest.decode import decode
     from ingest.validate import Suite
 
-    contract = catalog.load(settings.schemas_dir, dataset)
+    contract = _contract(settings, dataset)
     lake = _lake(settings)
     lake.prepare(contract)
 
@@ -197,13 +197,10 @@ def ingest(
 
 def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
     """Rows per table and the account of the newest batch."""
+    _contract(settings, dataset)
     lake = _lake(settings)
     if not lake.exists(dataset):
-        known = ", ".join(catalog.names(settings.schemas_dir)) or "none"
-        raise ConfigurationError(
-            f"the lake has no dataset {dataset!r}",
-            remedy=f"run `lakepost lake init`; the catalogue has: {known}",
-        )
+        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
     return lake.totals(dataset), lake.last_account(dataset)
 
 
@@ -220,7 +217,7 @@ def sql(
 
 
 def doctor(settings: Settings) -> list[Finding]:
-    """Contracts, lake, broker, queues: each looked at (a probe file in the lake apart, nothing changes) and told in words."""
+    """Contracts, lake, broker, queues: what is wrong, in words. Changes nothing but a probe file in the lake."""
     from ingest.sources.topology import examine
 
     findings: list[Finding] = []
@@ -258,6 +255,16 @@ def _examine_lake(settings: Settings, contracts: list[Contract]) -> list[Finding
         return findings + [lake.examine_dataset(contract) for contract in contracts if findings[0].ok]
     except LakepostError as error:
         return [Finding("lake", ok=False, says=error.message, remedy=error.remedy)]
+
+
+def _contract(settings: Settings, dataset: str) -> Contract:
+    names = catalog.names(settings.schemas_dir)
+    if dataset not in names:
+        raise ConfigurationError(
+            f"there is no dataset {dataset!r} in {settings.schemas_dir}",
+            remedy=f"the catalogue has: {', '.join(names) or 'none'}; LAKEPOST_SCHEMAS_DIR names another folder",
+        )
+    return catalog.load(settings.schemas_dir, dataset)
 
 
 def _lake(settings: Settings) -> DeltaLake:

@@ -182,10 +182,7 @@ def sql(
     if as_json:
         _print_json({"columns": names, "rows": [dict(zip(names, row, strict=True)) for row in rows]})
         return
-    table = _table(*names)
-    for row in rows:
-        table.add_row(*("NULL" if value is None else _escaped(str(value)) for value in row))
-    _out.print(table)
+    _print_rows(names, rows)
     if more:
         _err.print(f"only the first {max_rows} rows: see --max-rows", highlight=False)
 
@@ -244,6 +241,34 @@ def _print_account(account: Account, *, as_json: bool) -> None:
     for name, value in told.items():
         table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
     _out.print(table)
+
+
+def _print_rows(names: list[str], rows: list[tuple[Any, ...]]) -> None:
+    """A table where it fits the terminal, a record a block where it does not, tab-separated lines in a pipe."""
+    texts = [["NULL" if value is None else str(_plain_text(value)) for value in row] for row in rows]
+    if not _out.is_terminal:
+        for line in (names, *texts):
+            print("\t".join(text.translate(_ONE_LINE) for text in line))  # noqa: T201 - stdout is the interface
+        return
+    widths = [max(map(len, column)) + 3 for column in zip(names, *texts, strict=True)]
+    if sum(widths) < _out.width:
+        table = _table(*names)
+        for row in texts:
+            table.add_row(*map(_escaped, row))
+        _out.print(table)
+        return
+    wide = max(map(len, names), default=0)
+    for number, row in enumerate(texts, 1):
+        _out.rule(f"row {number}", align="left")
+        for name, text in zip(names, row, strict=True):
+            _out.print(f"{name:>{wide}}  {_escaped(text)}", highlight=False, soft_wrap=True)
+
+
+_ONE_LINE = {ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
+
+
+def _plain_text(value: Any) -> Any:
+    return _plain(value) if isinstance(value, bytes) else value
 
 
 def _table(*columns: str) -> Table:

@@ -16,6 +16,8 @@ def configure(level: str) -> None:
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     )
+    for client in ("aio_pika", "aiormq"):  # what they log, sources raise as an error of ours
+        logging.getLogger(client).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

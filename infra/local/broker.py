@@ -153,10 +153,11 @@ class Broker:
         """End the node in order, by force after `timeout` seconds. Afterwards none of its processes is left."""
         pid = self.pid
         if pid is not None:
+            members = _family(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)
             deadline = time.monotonic() + timeout
-            while self._alive(pid) and time.monotonic() < deadline:
+            while self._alive(members) and time.monotonic() < deadline:
                 time.sleep(0.02)
         self.kill()
 
@@ -164,12 +165,12 @@ class Broker:
         """End the node at once, as a power cut would: SIGKILL to all of its session."""
         pid = self._state.get("pid")
         if pid is not None and (self.pid is not None or self._leader is not None):
-            while members := _session(pid):
-                for member in members:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(member, signal.SIGKILL)
-                if self._leader is not None:
-                    self._leader.poll()
+            members = _family(pid)
+            while self._alive(members):
+                for member, started in members:
+                    if _started(member) == started:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(member, signal.SIGKILL)
                 time.sleep(0.01)
         if self._leader is not None:
             self._leader.wait()
@@ -180,10 +181,10 @@ class Broker:
         if self._state.get("pid") is not None:
             self._keep(pid=None, started=None)
 
-    def _alive(self, pid: int) -> bool:
+    def _alive(self, members: list[tuple[int, str]]) -> bool:
         if self._leader is not None:
             self._leader.poll()  # reaps it
-        return bool(_session(pid))
+        return any(_started(pid) == started for pid, started in members)
 
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -282,10 +283,17 @@ def _started(pid: int) -> str | None:
     return fields[19] if fields else None
 
 
-def _session(leader: int) -> list[int]:
-    """The living processes of the session that `leader` opened."""
-    numbers = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [int(number) for number in numbers if (fields := _stat(number)) and int(fields[3]) == leader]
+def _family(leader: int) -> list[tuple[int, str]]:
+    """The living processes of the session that `leader` opened and their descendants, each with its start.
+
+    Erlang's helpers leave the session; they end by themselves, but a moment after the node.
+    """
+    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    living = {number: fields for number in numbers if (fields := _stat(number))}
+    family = {number for number, fields in living.items() if int(fields[3]) == leader}
+    while more := {number for number, fields in living.items() if int(fields[1]) in family} - family:
+        family |= more
+    return [(number, living[number][19]) for number in family]
 
 
 def _opens(state: dict[str, Any]) -> bool:

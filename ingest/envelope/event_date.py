@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from typing import Any
 
 import msgspec
@@ -62,8 +61,9 @@ def _moment(value: Any) -> dt.datetime | None:
     """The instant in UTC; null for whatever is none."""
     if isinstance(value, str):
         return _iso(value.strip())
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
+    # The comparison is false for NaN, and exact for integers of any size.
     return _EPOCH + dt.timedelta(milliseconds=int(value)) if 0 <= value <= _LAST_MILLISECOND else None
 
 

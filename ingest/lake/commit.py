@@ -8,7 +8,7 @@ error reopen and decide again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_a
 
 from ingest.errors import CommitFailed, LakeUnavailable, SchemaMismatch
 
-__all__ = ["KEEP_LOG", "Entry", "commit", "numbered", "open_table"]
+__all__ = ["KEEP_LOG", "Entry", "commit", "numbered", "open_table", "scan"]
 
 KEEP_LOG = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """A commit never cleans the log: an unread version must not vanish under a curate that was paused for long."""
@@ -76,6 +76,16 @@ def open_table(uri: str) -> DeltaTable:
         raise LakeUnavailable(f"no table at {uri}", remedy="run `lakepost lake init`") from error
     except (DeltaError, OSError) as error:
         raise LakeUnavailable(f"cannot open {uri}: {error}", remedy="run `lakepost doctor`") from error
+
+
+def scan(table: DeltaTable, schema: pa.Schema, predicate: str | None = None) -> Iterator[pa.RecordBatch]:
+    """The columns of `schema` of the rows that `predicate` (SQL) matches, in no order, batch by batch.
+
+    By delta-rs's own engine: reading by `to_pyarrow_dataset` now and then aborts the interpreter's exit.
+    It hands out string views, which most of pyarrow's kernels do not take yet: hence the cast.
+    """
+    for batch in pa.RecordBatchReader.from_stream(table.scan(columns=schema.names, predicate=predicate)):
+        yield batch.select(schema.names).cast(schema)
 
 
 def commit(uri: str, rows: pa.Table, entry: Entry) -> int:

@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pds
 from deltalake import DeltaTable
 
-from ingest.lake.commit import Entry, commit, numbered, open_table
+from ingest.lake.commit import Entry, commit, numbered, open_table, scan
 from ingest.model.ports import Batch
-from ingest.model.tables import ACCOUNTS
+from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW
 
 __all__ = [
     "CURATE",
@@ -31,6 +30,7 @@ CURATE = "curate"
 """The application transaction of curated, quarantine and accounts; its number is the raw version a batch reads to."""
 
 _ACCOUNT = "lakepost.account"
+_KEYS = pa.schema([RAW.field(name) for name in ("source", "event_id", "event_date")])
 
 
 def position(curated: DeltaTable) -> int:
@@ -48,10 +48,10 @@ def replace_quarantine(uri: str, curated_uri: str, batch: Batch, rows: pa.Table)
     def superseded(_table: DeltaTable, _attempt: int) -> bool:
         return position(open_table(curated_uri)) >= batch.until
 
-    mine = pds.field("batch") == batch.until
-    if rows.num_rows or open_table(uri).to_pyarrow_dataset().count_rows(filter=mine):
-        entry = Entry(CURATE, batch.until, superseded, replacing=f"batch = {batch.until}")
-        commit(uri, rows, entry)
+    mine = f"batch = {batch.until}"
+    before = scan(open_table(uri), pa.schema([QUARANTINE.field("batch")]), mine)
+    if rows.num_rows or any(found.num_rows for found in before):
+        commit(uri, rows, Entry(CURATE, batch.until, superseded, replacing=mine))
 
 
 def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
@@ -85,13 +85,13 @@ def _newer(history: Iterable[Mapping[str, Any]], written: int) -> Iterable[dict[
 
 def accounts(uri: str) -> pa.Table:
     """Every account row, `ACCOUNTS`, oldest first."""
-    return open_table(uri).to_pyarrow_dataset().to_table().cast(ACCOUNTS).sort_by("batch")
+    return pa.Table.from_batches(scan(open_table(uri), ACCOUNTS), schema=ACCOUNTS).sort_by("batch")
 
 
 def duplicates(uri: str) -> int:
     """Rows that were dropped as duplicates in all batches."""
-    column = open_table(uri).to_pyarrow_dataset().to_table(columns=["duplicates"])["duplicates"]
-    return int(pc.sum(column).as_py() or 0)
+    column = pa.schema([ACCOUNTS.field("duplicates")])
+    return sum(pc.sum(batch["duplicates"]).as_py() or 0 for batch in scan(open_table(uri), column))
 
 
 def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
@@ -101,13 +101,11 @@ def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
     """
     if keys.num_rows == 0:
         return pa.array([], pa.bool_())
-    near = _dates_near(keys["event_date"], dedupe_days)
-    dataset = open_table(uri).to_pyarrow_dataset()
-    scanner = dataset.scanner(columns=["source", "event_id", "event_date"], filter=pds.field("event_date").isin(near))
+    near = ", ".join(f"DATE '{date}'" for date in _dates_near(keys["event_date"], dedupe_days))
     wanted = _joined(keys["source"], keys["event_id"])
     matched = [
-        batch.append_column("key", key).filter(hit).select(["key", "event_date"])
-        for batch in scanner.to_batches()
+        pa.RecordBatch.from_arrays([key, batch["event_date"]], ["key", "event_date"]).filter(hit)
+        for batch in scan(open_table(uri), _KEYS, f"event_date IN ({near})")
         for key in [_joined(batch["source"], batch["event_id"])]
         for hit in [pc.is_in(key, value_set=wanted)]
         if pc.any(hit).as_py()

@@ -6,10 +6,9 @@ import itertools
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pds
 from deltalake import DeltaTable
 
-from ingest.lake.commit import Entry, commit, numbered, open_table
+from ingest.lake.commit import Entry, commit, numbered, open_table, scan
 from ingest.model.tables import RAW
 
 __all__ = ["append", "limit", "pending_rows", "read"]
@@ -28,8 +27,8 @@ def append(uri: str, rows: pa.Table, *, window: str, application: str, position:
     def landed(table: DeltaTable, attempt: int) -> bool:
         if attempt == 1:
             return False  # nothing was tried yet, and a window's name is new
-        mine = pds.field("window") == window
-        return int(table.to_pyarrow_dataset().count_rows(filter=mine)) > 0
+        mine = scan(table, pa.schema([RAW.field("window")]), f"\"window\" = '{window}'")
+        return any(batch.num_rows for batch in mine)
 
     size = pc.sum(pc.binary_length(rows["body"])).as_py() or 0
     metadata = {"lakepost.window": window, _ROWS: str(rows.num_rows), _BYTES: str(size)}

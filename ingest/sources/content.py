@@ -65,7 +65,7 @@ def delivery(to: Address, queue: str, header: bytes, body: bytes) -> Delivery:
         return Delivery(body, source, to.routing_key, unreadable, redelivered=to.redelivered)
 
 
-def _with_properties(  # noqa: C901 - one branch per property, in the protocol's order
+def _with_properties(  # noqa: C901, PLR0912 - one branch per property, in the protocol's order
     to: Address, source: str, header: bytes, body: bytes
 ) -> Delivery:
     flags = header[12] << 8 | header[13]  # class, weight, body size before them

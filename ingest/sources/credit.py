@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import uuid
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq import Channel
+from aiormq.abc import DeliveredMessage
 from pamqp import commands
 
 from ingest.sources.connection import CONNECT_SECONDS
@@ -34,7 +35,7 @@ class Credit:
     Whatever the broker refuses closes the channel.
     """
 
-    def __init__(self, channel: AbstractChannel, queue: str) -> None:
+    def __init__(self, channel: Channel, queue: str) -> None:
         self._channel, self._queue = channel, queue
         self._consumers: list[tuple[str, int]] = []
         self.granted = 0

@@ -124,15 +124,14 @@ class MemorySource:
             left = min(left, await self.ready() - begin)
         run, wake = Run(bounds, stop, deadline, left), asyncio.Event()
         received: deque[Received] = deque()
-        with self._broker.listening(wake):
-            async with rouses(stop, wake):
-                while run.left > 0 and not run.ended:
-                    begin = await self._fill(run, received, wake, begin)
-                    if not run.window:
-                        break
-                    deliveries, numbers, _ = run.take()
-                    yield Window(deliveries, self._acknowledge(numbers), numbers[-1] if self._stream else None)
-                    self._check()
+        with self._broker.listening(wake), rouses(stop, wake):
+            while run.left > 0 and not run.ended:
+                begin = await self._fill(run, received, wake, begin)
+                if not run.window:
+                    break
+                deliveries, numbers, _ = run.take()
+                yield Window(deliveries, self._acknowledge(numbers), numbers[-1] if self._stream else None)
+                self._check()
 
     async def _fill(self, run: Run, received: deque[Received], wake: asyncio.Event, begin: int) -> int:
         loop = asyncio.get_running_loop()

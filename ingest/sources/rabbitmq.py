@@ -7,10 +7,9 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from aiormq import Connection
-from aiormq.abc import AbstractChannel
+from aiormq import Channel, Connection
 
 from ingest.errors import SourceUnavailable, TopologyError
 from ingest.model.contract import QueueBinding
@@ -38,7 +37,7 @@ class RabbitQueue:
         self._url, self._binding = url, binding
         self.application = f"land:{binding.queue}"
         self._connection: Connection | None = None
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._transport: Transport | None = None
         self._wake = asyncio.Event()
         self._loss: SourceUnavailable | None = None
@@ -49,16 +48,14 @@ class RabbitQueue:
 
     async def __aenter__(self) -> Self:
         queue = self._binding.queue
-        if self._binding.queue_type == "stream":
-            raise TopologyError(
-                f"the queue {queue!r} is a stream, which keeps what was read", remedy="name a quorum or classic queue"
-            )
+        _refuse_unsuited(self._binding)
         self._loss, self._given, self._acknowledged, self._settled = None, 0, 0, 0
         self._connection, self._transport = await connect(self._url, f"lakepost land {queue}", self._wake.set)
         try:
             await declare(self._connection, self._binding)
             with broker_errors("opening a channel"):
-                self._channel = await self._connection.channel(publisher_confirms=False, timeout=CONNECT_SECONDS)
+                opened = await self._connection.channel(publisher_confirms=False, timeout=CONNECT_SECONDS)
+                self._channel = cast("Channel", opened)
         except BaseException:
             await self._leave()
             raise
@@ -104,13 +101,13 @@ class RabbitQueue:
         _, channel, inbox = self._parts()
         credit = Credit(channel, self._binding.queue)
         inbox.limit(bounds.bytes)
-        async with rouses(stop, self._wake):
+        with rouses(stop, self._wake):
             while run.left > 0 and not run.ended:
                 await self._fill(run, inbox, credit)
                 if not run.window:
                     break
                 deliveries, tags, size = run.take()
-                with broker_errors("consuming"):
+                async with self._talking("consuming"):
                     await credit.shrink(run.keeps())
                 yield Window(deliveries, self._acknowledge(tags[0], tags[-1]))
                 inbox.release(size)
@@ -130,7 +127,7 @@ class RabbitQueue:
                 return
             waiting = len(run.window) + len(inbox.received)
             free = credit.granted - (self._given + waiting - self._acknowledged)
-            with broker_errors("consuming"):
+            async with self._talking("consuming"):
                 if await credit.grow(free, run.room() - len(inbox.received)):
                     continue
             with contextlib.suppress(TimeoutError):
@@ -150,11 +147,10 @@ class RabbitQueue:
             self._check()
             _, channel, _ = self._parts()
             in_order = first == self._settled + 1
-            with broker_errors("acknowledging"):
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    # `multiple` covers every lower tag: only where each of them is acknowledged already.
-                    for tag in (last,) if in_order else range(first, last + 1):
-                        await channel.basic_ack(tag, multiple=in_order, wait=tag == last)
+            async with self._talking("acknowledging"), asyncio.timeout(CONNECT_SECONDS):
+                # `multiple` covers every lower tag: only where each of them is acknowledged already.
+                for tag in (last,) if in_order else range(first, last + 1):
+                    await channel.basic_ack(tag, multiple=in_order, wait=tag == last)
             is_done = True
             self._acknowledged += count
             if in_order:
@@ -162,7 +158,20 @@ class RabbitQueue:
 
         return acknowledge
 
-    def _parts(self) -> tuple[Connection, AbstractChannel, Inbox]:
+    @contextlib.asynccontextmanager
+    async def _talking(self, doing: str) -> AsyncIterator[None]:
+        """`broker_errors`, with the broker's reason where it closed the channel: that may come a moment later."""
+        _, channel, _ = self._parts()
+        try:
+            with broker_errors(doing):
+                yield
+        except SourceUnavailable:
+            await asyncio.wait({channel.closing}, timeout=1.0)
+            await asyncio.sleep(0)  # for `_closed`, which was called in the same turn
+            self._check()
+            raise
+
+    def _parts(self) -> tuple[Connection, Channel, Inbox]:
         if self._connection is None or self._channel is None or self._transport is None:
             raise unavailable("the source is not connected")
         return self._connection, self._channel, self._transport.inbox
@@ -197,3 +206,16 @@ class RabbitQueue:
                     await connection.close()
         finally:
             transport.abort()
+
+
+def _refuse_unsuited(binding: QueueBinding) -> None:
+    if binding.queue_type == "stream":
+        raise TopologyError(
+            f"the queue {binding.queue!r} is a stream, which keeps what was read",
+            remedy="name a quorum or classic queue",
+        )
+    if dict(binding.arguments).get("x-single-active-consumer"):
+        raise TopologyError(
+            f"the queue {binding.queue!r} allows one active consumer, and a window takes several",
+            remedy="drop x-single-active-consumer: raw keeps no order between windows that would need it",
+        )

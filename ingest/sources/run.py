@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ingest.model.delivery import Bounds, Delivery
@@ -83,8 +83,8 @@ class Run:
         return taken
 
 
-@contextlib.asynccontextmanager
-async def rouses(stop: asyncio.Event, wake: asyncio.Event) -> AsyncIterator[None]:
+@contextlib.contextmanager
+def rouses(stop: asyncio.Event, wake: asyncio.Event) -> Iterator[None]:
     """Within, setting `stop` sets `wake` too."""
     watch = asyncio.ensure_future(stop.wait())
     watch.add_done_callback(lambda _: wake.set())

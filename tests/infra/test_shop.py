@@ -332,7 +332,7 @@ def broker_that_answers(*frames: Frame) -> Iterator[str]:
 
 def test_only_confirmed_messages_are_told_when_the_broker_dies() -> None:
     told: list[shop.Sent] = []
-    out_of_order = commands.Basic.Ack(777), commands.Basic.Ack(600, multiple=True)
+    out_of_order = commands.Basic.Ack(1900), commands.Basic.Ack(600, multiple=True)
     with (
         broker_that_answers(*out_of_order) as url,
         pytest.raises(shop_publish.PublishFailed, match=r"closed the connection|no answer|no more bytes"),

@@ -74,7 +74,9 @@ class TestQuarantineIsReplacedNotAppended:
         shop.land(order("bad", total=-1))
         shop.curate()
         uri = shop.lake.uri("quarantine", "orders")
-        again = pa.table(DeltaTable(uri).to_pyarrow_dataset().to_table()).cast(pa.schema(DeltaTable(uri).schema().to_arrow()))
+        again = pa.table(DeltaTable(uri).to_pyarrow_dataset().to_table()).cast(
+            pa.schema(DeltaTable(uri).schema().to_arrow())
+        )
         write_deltalake(DeltaTable(uri), again, mode="append")
         assert quarantined(shop) == ["bad", "bad"]
 

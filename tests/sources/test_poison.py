@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from broker import Broker
 
+from broker import Broker
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Bounds, Delivery
 from ingest.sources.content import UNREADABLE, table

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ingest.model.expectation import Expectation
@@ -19,6 +19,7 @@ from ingest.validate.frame import to_frame
 from ingest.validate.mask import unexpected
 from ingest.validate.suite import _columns, _for_gx
 
+_NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # a failure names its rows, and GX is slow
 _TEXTS = st.text(st.sampled_from("ab-0 9٣é\n\0K\u017f😀"), max_size=4)
 _INTS = st.integers(-4, 4) | st.sampled_from([2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), -(2**53) - 1])
 _CENTS = st.integers(-500, 500) | st.sampled_from([9999999999999999, 9007199254740993])
@@ -51,12 +52,10 @@ _PATTERNS = st.sampled_from(
         r"\w",
         r"\s",
         r"\bb",
-        r"\B",
         r"(?i)k",
         r"(?i)S",
         r".",
         r"^$",
-        r"a{,2}b",
         r"[[:a]",
         r"a|9$",
         r"[^a]",
@@ -64,7 +63,6 @@ _PATTERNS = st.sampled_from(
         r"\u00e9",
         r"(a)\1",
         r"^(?!a)",
-        r"a{1001}",
         r"é",
     ]
 )
@@ -128,7 +126,7 @@ def _expectations(draw: st.DrawFn) -> list[Expectation]:
 
 
 @given(_tables(), _expectations())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), phases=_NO_SHRINKING)
 def test_a_mask_names_the_rows_that_great_expectations_names(rows: pa.Table, expectations: list[Expectation]) -> None:
     for expectation, found in zip(expectations, _gx_rows(rows, expectations), strict=True):
         mask = unexpected(expectation, rows)
@@ -183,6 +181,21 @@ def test_a_pattern_is_read_as_python_reads_it() -> None:
     match = "expect_column_values_to_match_regex"
     assert _broken(["o-1\n", "o-1", "o-1x"], pa.string(), match, regex=r"^o-[0-9]$") == [False, False, True]
     assert _broken(["٣", "3", "x"], pa.string(), match, regex=r"^\d$") == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "values", "broken"),
+    [
+        (r"a{1001}", ["a" * 1001, "a"], [False, True]),
+        (r"^a{,2}b", ["b", "aab", "a{,2}b"], [False, False, True]),
+        (r"\B", ["", "ab"], [True, False]),
+    ],
+)
+def test_where_pandas_reads_a_pattern_as_re2_the_mask_still_reads_it_as_python(
+    pattern: str, values: list[str], broken: list[bool]
+) -> None:
+    """RE2 refuses the first, takes the second's braces for text, and finds the third in the empty text."""
+    assert _broken(values, pa.string(), "expect_column_values_to_match_regex", regex=pattern) == broken
 
 
 def test_a_pattern_that_is_no_pattern_is_an_error_of_python() -> None:

@@ -170,22 +170,25 @@ def test_disagreement_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert judged.report["agrees"] is False
 
 
+def test_what_great_expectations_cannot_compute_is_in_the_report_and_the_mask_decides() -> None:
+    """In pandas this pattern goes to RE2, which refuses it."""
+    rule = _expect("expect_column_values_to_match_regex", column="id", regex="^a{1001}$")
+    judged = Suite().rows(_rows(id=["a" * 1001, "a"]), _contract(rule))
+    assert judged.valid.to_pylist() == [True, False]
+    (entry,) = judged.report["expectations"]
+    assert "repetition" in entry["error"]
+    assert judged.report["agrees"] is False
+
+
 def test_no_rows_need_no_great_expectations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(great, "judge", None)
     rows = _rows(n=[])
-    judged = Suite().rows(
-        rows, ORDERS.__class__(**{**_fields(), "expectations": (_expect(_BETWEEN, column="n", max_value=5),)})
-    )
+    judged = Suite().rows(rows, _contract(_expect(_BETWEEN, column="n", max_value=5)))
     assert (len(judged.valid), judged.rejects.num_rows, judged.failed) == (0, 0, {})
     assert judged.report["evaluated"] == 0
     assert Suite().whole(_rows(n=[1]), _contract(_expect(_BETWEEN, column="n", max_value=5))) == {}
     count = _expect("expect_table_row_count_to_be_between", min_value=1)
     assert Suite().whole(rows, _contract(count)) == {"expect_table_row_count_to_be_between()": 0}
-
-
-def _fields() -> dict[str, Any]:
-    made = _contract()
-    return {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
 
 
 def test_table_level_expectations_are_judged_over_all_rows() -> None:
