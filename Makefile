@@ -15,7 +15,7 @@ setup: .venv/.ready ## the virtual environment and, where missing, Debian's Rabb
 	$(PYTHON) -c 'import sys; sys.exit("Lakepost needs Python 3.11 or newer: make PYTHON=python3.12 …" * (sys.version_info < (3, 11)))'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from broker import Broker
-
 from ingest import catalog
 from ingest.model.contract import Contract, QueueBinding
 from ingest.model.delivery import Delivery

@@ -22,7 +22,6 @@ __all__ = ["decode_chunk"]
 _WHITE = b" \t\r\n"
 _EMPTY = Finding(Reason.EMPTY, "The body is empty.")
 _NOT_OBJECT = Finding(Reason.MALFORMED, "The body does not begin with a JSON object.")
-_NUL = Finding(Reason.MALFORMED, "The body holds a NUL byte, which JSON does not allow.")
 
 
 def decode_chunk(raw: pa.Table, first: int, reader: Reader) -> Decoded:
@@ -67,11 +66,6 @@ def _texts(raw: pa.Table, findings: dict[int, Finding]) -> tuple[npt.NDArray[np.
         for at in np.flatnonzero(~begins.to_numpy(zero_copy_only=False)):
             findings[int(rows[at])] = _NOT_OBJECT if bodies[at].as_py().strip(_WHITE) else _EMPTY
         rows, texts = _rest(rows, texts, begins)
-    # The reader takes a NUL for the end of its input, so one could hide what follows it.
-    if len(texts) and np.frombuffer(lines.ndjson(texts), np.uint8).min() == 0:
-        clean = pc.invert(pc.match_substring(texts, "\0"))
-        findings |= {int(row): _NUL for row in rows[~clean.to_numpy(zero_copy_only=False)]}
-        rows, texts = _rest(rows, texts, clean)
     return rows, texts
 
 

@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import shop
-import shop_publish
-from broker import Broker
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+
+import shop
+import shop_publish
+from broker import Broker
 
 ROOT = Path(__file__).resolve().parents[2]
 ANCHOR = ROOT.parent / "shared" / "anchors" / "amqp_read_limit.c"

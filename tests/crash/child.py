@@ -25,7 +25,10 @@ def main() -> None:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    {"land": api.land, "curate": api.curate}[verb](load_settings(), dataset, reached=reached)
+    if verb == "land":
+        api.land(load_settings(), dataset, reached=reached)
+    else:
+        api.curate(load_settings(), dataset, reached=reached)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 
 from ingest.lake import DeltaLake
+from tests.reading import rows_of
 
 __all__ = ["Outcome", "outcome"]
 
@@ -32,7 +32,7 @@ def outcome(lake: DeltaLake, dataset: str) -> Outcome:
     assert totals.raw == totals.curated + totals.quarantined + totals.duplicates + totals.pending, totals
 
     def rows(stage: str) -> pa.Table:
-        return DeltaTable(lake.uri(stage, dataset)).to_pyarrow_dataset().to_table()
+        return rows_of(lake.uri(stage, dataset))
 
     def ids(stage: str) -> list[str]:
         return sorted(pc.unique(rows(stage)["event_id"]).to_pylist())

@@ -88,6 +88,15 @@ def test_a_body_that_knows_the_key_cannot_take_its_neighbours_place(monkeypatch:
     assert found[1]["reason"] == found[2]["reason"] == "malformed"
 
 
+@pytest.mark.parametrize("second", [b"{}", b'{"guessed":7}'])
+def test_one_body_too_many_does_not_make_up_for_one_too_few(monkeypatch: pytest.MonkeyPatch, second: bytes) -> None:
+    """Four bodies parse as four objects, shifted: counts prove nothing, even a guessed key does not help."""
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    found = _verdicts([b'{"Id":1}' + second, b'{"place":', b'{"City":"x"}}', b'{"Id":4}'])
+    assert [row.get("id") for row in found] == [None, None, None, 4]
+    assert [row.get("reason") for row in found] == ["malformed"] * 3 + [None]
+
+
 @given(bodies)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_accepted_is_what_a_strict_decoder_reads(body: bytes) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -14,6 +13,7 @@ from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.points import Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
+from tests.reading import rows_of
 from tests.steps.shop import Shop, order
 
 
@@ -23,7 +23,7 @@ def shop(tmp_path: Path, orders: Contract) -> Shop:
 
 
 def quarantined(shop: Shop) -> list[str]:
-    table = DeltaTable(shop.lake.uri("quarantine", "orders")).to_pyarrow_dataset().to_table(columns=["event_id"])
+    table = rows_of(shop.lake.uri("quarantine", "orders"))
     return sorted(table["event_id"].to_pylist())
 
 
@@ -64,7 +64,12 @@ class TestTheBatchIsRecordedBeforeAnythingIsPublished:
         began_with = shop.contract
         shop.contract = dataclasses.replace(began_with, digest="another", version="9.9.9")
         asked: list[str] = []
-        shop.curate(contract_at=lambda digest: (asked.append(digest), began_with)[1])
+
+        def contract_at(digest: str) -> Contract:
+            asked.append(digest)
+            return began_with
+
+        shop.curate(contract_at=contract_at)
         assert asked == [began_with.digest]
         assert shop.accounts()[0]["contract_digest"] == began_with.digest
 
@@ -74,10 +79,7 @@ class TestQuarantineIsReplacedNotAppended:
         shop.land(order("bad", total=-1))
         shop.curate()
         uri = shop.lake.uri("quarantine", "orders")
-        again = pa.table(DeltaTable(uri).to_pyarrow_dataset().to_table()).cast(
-            pa.schema(DeltaTable(uri).schema().to_arrow())
-        )
-        write_deltalake(DeltaTable(uri), again, mode="append")
+        write_deltalake(DeltaTable(uri), rows_of(uri), mode="append")
         assert quarantined(shop) == ["bad", "bad"]
 
     def test_a_restart_replaces_its_rows(self, shop: Shop) -> None:
@@ -95,7 +97,7 @@ class TestQuarantineIsReplacedNotAppended:
         assert batch is not None
         shop.curate()
         uri = shop.lake.uri("quarantine", "orders")
-        rows = DeltaTable(uri).to_pyarrow_dataset().to_table()
+        rows = rows_of(uri)
         DeltaTable(uri).delete("event_id = 'bad'")
         shop.lake.write_quarantine(batch, rows)
         assert quarantined(shop) == []
@@ -125,7 +127,7 @@ class TestOfOneEventTheFirstDeliveryWins:
         shop.curate()
         shop.land(order("a", note="fourth"))
         account = shop.curate()
-        table = DeltaTable(shop.lake.uri("curated", "orders")).to_pyarrow_dataset().to_table()
+        table = rows_of(shop.lake.uri("curated", "orders"))
         assert table["note"].to_pylist() == ["first"]
         assert account.duplicates == 1
 
@@ -145,7 +147,7 @@ class TestOfOneEventTheFirstDeliveryWins:
             for delivery in deliveries:
                 shop.land(delivery)
                 shop.curate()
-        dates = DeltaTable(shop.lake.uri("curated", "orders")).to_pyarrow_dataset().to_table()["event_date"]
+        dates = rows_of(shop.lake.uri("curated", "orders"))["event_date"]
         assert [date.day for date in sorted(dates.to_pylist())] == [1, 9, 21]
 
     def test_the_same_id_from_another_source_is_another_event(self, shop: Shop) -> None:

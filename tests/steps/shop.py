@@ -21,6 +21,7 @@ from ingest.model.ports import Source
 from ingest.sources.memory import MemoryBroker, MemorySource
 from ingest.steps import Landed, Limits
 from ingest.validate import Suite
+from tests.reading import rows_of
 
 __all__ = ["Shop", "body", "order"]
 
@@ -119,12 +120,12 @@ class Shop:
 
     def curated(self) -> list[str]:
         """Event ids in curated, sorted."""
-        table = DeltaTable(self.lake.uri("curated", "orders")).to_pyarrow_dataset().to_table(columns=["event_id"])
+        table = rows_of(self.lake.uri("curated", "orders"))
         return sorted(table["event_id"].to_pylist())
 
     def accounts(self) -> list[dict[str, Any]]:
         """The rows of the accounts table."""
-        rows = DeltaTable(self.lake.uri("accounts", "orders")).to_pyarrow_dataset().to_table().to_pylist()
+        rows = rows_of(self.lake.uri("accounts", "orders")).to_pylist()
         return sorted(rows, key=lambda row: int(row["batch"]))
 
     def versions(self) -> dict[str, int]:
