@@ -35,7 +35,7 @@ trap : TERM
 exec 3<&0 </dev/null
 if [ "$LAKEPOST_TIED" = 1 ]; then { trap '' TERM; read -r _ <&3; kill -KILL 0; } & fi
 exec 3<&-
-(trap '' TERM; exec epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT") &
+(trap '' TERM; epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT"; kill -KILL 0) &
 "$LAKEPOST_SERVER"
 kill -KILL 0
 """
@@ -223,7 +223,7 @@ class Broker:
             "RABBITMQ_MAX_NUMBER_OF_PROCESSES": "65536",
             "RABBITMQ_MAX_NUMBER_OF_ATOMS": "1048576",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -noinput"
-            " -kernel inet_dist_use_interface {127,0,0,1}",
+            " -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
         }
 
     def _wait(self, timeout: float) -> None:

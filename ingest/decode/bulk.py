@@ -29,6 +29,7 @@ __all__ = ["Reader"]
 Numbers = npt.NDArray[np.int32]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_]+")
+_NO_NUMBER = r"[:,\[\s-](?:NaN|Inf)"  # Arrow reads these as numbers; JSON does not have them. Inside a string they may stand.
 _EVERY_ROW = ""  # as a pattern, found in every row
 _STOPPED = re.compile(r" in row ([0-9]{1,9})$")
 _WINDOW = 2048  # rows that are parsed again to find the next bad one
@@ -121,8 +122,12 @@ class Reader:
     def _parse(self, lines: pa.Array, numbers: Numbers) -> pa.Table:
         """All of the lines as columns; raises `_Refused`."""
         table = self._parse_as(self._schema, lines, numbers)
+        texts = pc.cast(lines, pa.string())
+        literals = pc.match_substring_regex(texts, _NO_NUMBER)
+        if pc.any(literals).as_py() and not probably_good(lines.filter(literals).to_pylist(), ()).all():
+            raise _Refused
         if self._suspicion is not None:
-            suspects = pc.match_substring_regex(pc.cast(lines, pa.string()), self._suspicion)
+            suspects = pc.match_substring_regex(texts, self._suspicion)
             if pc.any(suspects).as_py():
                 chosen = numbers[suspects.to_numpy(zero_copy_only=False)]
                 self._parse_as(self._strict, lines.filter(suspects), chosen)
