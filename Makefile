@@ -12,7 +12,7 @@ setup: .venv/.ready ## the virtual environment and, where missing, Debian's Rabb
 
 .venv/.ready: requirements.txt requirements-uv.txt pyproject.toml infra/local/debian.sh
 	bash infra/local/debian.sh
-	$(PYTHON) -c 'import sys; sys.exit("Lakepost needs Python 3.11 or newer: make PYTHON=python3.12 …" * (sys.version_info < (3, 11)))'
+	$(PYTHON) -c 'import sys; sys.exit("Lakepost needs Python 3.11 or newer: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt

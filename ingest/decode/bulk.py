@@ -29,7 +29,8 @@ __all__ = ["Reader"]
 Numbers = npt.NDArray[np.int32]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_]+")
-_NO_NUMBER = r"[:,\[\s-](?:NaN|Inf)"  # Arrow reads these as numbers; JSON does not have them. Inside a string they may stand.
+_NO_NUMBER = r"[:,\[\s-](?:NaN|Inf)"  # what Arrow reads as numbers though JSON has no such; a string may hold it
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _EVERY_ROW = ""  # as a pattern, found in every row
 _STOPPED = re.compile(r" in row ([0-9]{1,9})$")
 _WINDOW = 2048  # rows that are parsed again to find the next bad one
@@ -124,7 +125,7 @@ class Reader:
         table = self._parse_as(self._schema, lines, numbers)
         texts = pc.cast(lines, pa.string())
         literals = pc.match_substring_regex(texts, _NO_NUMBER)
-        if pc.any(literals).as_py() and not probably_good(lines.filter(literals).to_pylist(), ()).all():
+        if pc.any(literals).as_py() and any(map(_has_no_number, lines.filter(literals).to_pylist())):
             raise _Refused
         if self._suspicion is not None:
             suspects = pc.match_substring_regex(texts, self._suspicion)
@@ -147,6 +148,12 @@ class Reader:
         if len(found) != len(numbers) or found.null_count or not np.array_equal(found.to_numpy(), numbers):
             raise _Refused
         return table.remove_column(0)
+
+
+def _has_no_number(line: bytes) -> bool:
+    """Whether a line that Arrow can read holds `NaN` or `Infinity` outside its strings: only literals stand there."""
+    outside = _STRING.sub(b"", line)
+    return b"NaN" in outside or b"Inf" in outside
 
 
 def _quoted_decimal(columns: tuple[Column, ...]) -> str | None:

@@ -6,7 +6,7 @@ import datetime as dt
 import decimal
 import json
 import secrets
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -120,11 +120,17 @@ def _oracle(body: bytes) -> dict[str, Any] | None:
     """Python's own reading of a body; null for one that must be rejected."""
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_Object, parse_float=_number, parse_int=_number)
+        value = json.loads(
+            text, object_pairs_hook=_Object, parse_float=_number, parse_int=_number, parse_constant=_no_number
+        )
         text.encode()
         return _members(value, SMALL.columns)
     except (ValueError, _Not, RecursionError):
         return None
+
+
+def _no_number(literal: str) -> NoReturn:
+    raise _Not(literal)
 
 
 def _number(literal: str) -> decimal.Decimal:

@@ -10,6 +10,7 @@ import pytest
 from ingest.errors import GateClosed
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract, Gate
+from ingest.model.delivery import Delivery
 from tests.steps.shop import Shop, order
 
 EXPECTATION = "expect_column_values_to_be_between(total)"
@@ -21,7 +22,7 @@ def shop(tmp_path: Path, orders: Contract) -> Shop:
     return Shop(DeltaLake(LocalStorage(tmp_path)), gated)
 
 
-def batch(good: int, bad: int, name: str = "") -> list[object]:
+def batch(good: int, bad: int, name: str = "") -> list[Delivery]:
     return [order(f"{name}good{n}") for n in range(good)] + [order(f"{name}bad{n}", total=-1) for n in range(bad)]
 
 
