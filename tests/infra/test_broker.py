@@ -50,7 +50,7 @@ def test_a_node_is_private_comes_back_and_leaves_nothing(node: Broker) -> None:
     assert not _living(members)
 
     node.start()
-    assert asyncio.run(_get(url, "kept")) == b"hello"
+    assert asyncio.run(_get(node.url, "kept")) == b"hello"
 
 
 def test_another_process_finds_the_node_and_stops_it(node: Broker, tmp_path: Path) -> None:
