@@ -38,7 +38,7 @@ down: setup ## stop what `make up` started; the data stays
 	$(BIN)/python infra/local/stack.py down
 
 bench: setup ## the rate of land against a C reader that keeps nothing, and of curate
-	$(BIN)/python tests/bench/run.py
+	PYTHONPATH=infra/local $(BIN)/python tests/bench/run.py
 
 lock: setup ## write the locked requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-emit-index-url --no-header --generate-hashes \
