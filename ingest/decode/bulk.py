@@ -76,6 +76,8 @@ class Reader:
 
     def culprit(self, line: pa.Array, number: Numbers) -> Finding:
         """Why one line (1) cannot be read: the first column that cannot be read alone, else the body."""
+        if _has_no_number(line[0].as_py()):
+            return Finding(Reason.MALFORMED, "The body holds NaN or Infinity, which JSON does not have.")
         if not Reader((), self.key).parses(line, number):
             return Finding(Reason.MALFORMED, "The body holds text or a number that no program can hold.")
         for column in self.columns:
