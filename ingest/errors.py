@@ -34,6 +34,7 @@ __all__ = [
     "SchemaMismatch",
     "SourceReplaced",
     "SourceUnavailable",
+    "TableReplaced",
     "TerminalError",
     "TopologyError",
     "TransientError",
@@ -74,6 +75,10 @@ class TopologyError(TerminalError):
 
 class SourceReplaced(TerminalError):
     """The stream or container at the stored position is not the one that was read before."""
+
+
+class TableReplaced(TerminalError):
+    """A table of the dataset is not the one that the lake knows: positions in its log mean nothing here."""
 
 
 class SchemaMismatch(TerminalError):

@@ -33,14 +33,14 @@ class Settings(BaseSettings):
 
     window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
     """land: rows of a window, committed and acknowledged together."""
-    window_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    window_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 64 * 1024 * 1024
     """land: body bytes of a window; bounds the memory of land."""
     window_seconds: Annotated[float, Field(gt=0, le=900)] = 30.0
     """land: age at which a window is committed as it is; stays below the broker's consumer timeout."""
     batch_rows: Annotated[int, Field(ge=1)] = 500_000
     """curate: rows of a batch; bounds the memory of curate. One window is never split."""
-    batch_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
-    """curate: body bytes of a batch."""
+    batch_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 512 * 1024 * 1024
+    """curate: bytes of a batch, bodies and headers; a column of Arrow's ends at 2 GiB."""
     log_level: str = "INFO"
 
 

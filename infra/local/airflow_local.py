@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import psutil
 from cryptography.fernet import Fernet
 
 from airflow_api import AirflowApi
 from broker import free_port
-from sessions import end_session, session_members, tethered
+from sessions import end_session, session_members, started, tethered
 
 __all__ = ["Airflow", "AirflowFailed", "PortTaken"]
 
@@ -152,8 +151,7 @@ class Airflow(AirflowApi):
                 start_new_session=True,
             )
         self._process = process
-        born = psutil.Process(process.pid).create_time()
-        state = {"session": process.pid, "born": born, "port": self.port, "dags": str(self.dags)}
+        state = {"session": process.pid, "born": started(process.pid), "port": self.port, "dags": str(self.dags)}
         (self.folder / "running.json").write_text(json.dumps(state))
         return process
 

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import signal
 import socket
 import subprocess
 import time
@@ -20,6 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pamqp import commands, frame, header
+
+from sessions import end_session, kill_session, started
 
 __all__ = ["Broker", "BrokerError", "free_port"]
 
@@ -103,8 +104,8 @@ class Broker:
     @property
     def pid(self) -> int | None:
         """The leader of the node's session; null while it does not run. Never another program with that number."""
-        pid, started = self._state.get("pid"), self._state.get("started")
-        return pid if pid is not None and _started(pid) == started else None
+        pid = self._state.get("pid")
+        return pid if pid is not None and started(pid) == self._state.get("started") else None
 
     def __enter__(self) -> Self:
         self.start()
@@ -142,7 +143,7 @@ class Broker:
         finally:
             if read_end is not None:
                 os.close(read_end)
-        self._keep(pid=self._leader.pid, started=_started(self._leader.pid))
+        self._keep(pid=self._leader.pid, started=started(self._leader.pid))
         try:
             self._wait(timeout)
         except BaseException:
@@ -151,27 +152,15 @@ class Broker:
 
     def stop(self, timeout: float = 20) -> None:
         """End the node in order, by force after `timeout` seconds. Afterwards none of its processes is left."""
-        pid = self.pid
-        if pid is not None:
-            members = _family(pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGTERM)
-            deadline = time.monotonic() + timeout
-            while self._alive(members) and time.monotonic() < deadline:
-                time.sleep(0.02)
+        if self.pid is not None:
+            end_session(self.pid, self._state["started"], patience=timeout)
         self.kill()
 
     def kill(self) -> None:
         """End the node at once, as a power cut would: SIGKILL to all of its session."""
         pid = self._state.get("pid")
         if pid is not None and (self.pid is not None or self._leader is not None):
-            members = _family(pid)
-            while self._alive(members):
-                for member, started in members:
-                    if _started(member) == started:
-                        with contextlib.suppress(ProcessLookupError):
-                            os.kill(member, signal.SIGKILL)
-                time.sleep(0.01)
+            kill_session(pid, self._state["started"])
         if self._leader is not None:
             self._leader.wait()
             self._leader = None
@@ -180,11 +169,6 @@ class Broker:
             self._tie = None
         if self._state.get("pid") is not None:
             self._keep(pid=None, started=None)
-
-    def _alive(self, members: list[tuple[int, str]]) -> bool:
-        if self._leader is not None:
-            self._leader.poll()  # reaps it
-        return any(_started(pid) == started for pid, started in members)
 
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -266,34 +250,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def _stat(pid: int | str) -> list[str] | None:
-    """Fields of /proc/PID/stat from the third (state) on; null for a process that is gone or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in "ZX" else fields
-
-
-def _started(pid: int) -> str | None:
-    """When it started, in clock ticks since boot: together with the number it names one process."""
-    fields = _stat(pid)
-    return fields[19] if fields else None
-
-
-def _family(leader: int) -> list[tuple[int, str]]:
-    """The living processes of the session that `leader` opened and their descendants, each with its start.
-
-    Erlang's helpers leave the session; they end by themselves, but a moment after the node.
-    """
-    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    living = {number: fields for number in numbers if (fields := _stat(number))}
-    family = {number for number, fields in living.items() if int(fields[3]) == leader}
-    while more := {number for number, fields in living.items() if int(fields[1]) in family} - family:
-        family |= more
-    return [(number, living[number][19]) for number in family]
 
 
 def _opens(state: dict[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from ingest.model.contract import UNKNOWN_DATE
-from ingest.model.verdict import Reason
+from ingest.model.reason import Reason
 from shop_clocks import CLOCKS
 from shop_faults import MALFORMED, SUITE, WRONG, deep
 from shop_goods import NOTES

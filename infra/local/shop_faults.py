@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ingest.model.verdict import Reason
+from ingest.model.reason import Reason
 from shop_orders import literal
 
 __all__ = ["MALFORMED", "SUITE", "WRONG", "BadValue", "Broken", "deep"]

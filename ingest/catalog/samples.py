@@ -6,7 +6,7 @@ import base64
 import binascii
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
@@ -15,20 +15,9 @@ from ingest.catalog.document import Document, Path, read_json, shown, suggestion
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
 from ingest.model.delivery import Delivery
+from ingest.model.reason import Reason
 
-__all__ = ["REASONS", "Sample", "read_samples"]
-
-REASONS = (
-    "undecodable",
-    "empty",
-    "encoding",
-    "malformed",
-    "wrong_type",
-    "no_identity",
-    "required",
-    "expectation",
-)
-"""The values of `verdict.Reason`, which stands beside Arrow tables and is not imported here."""
+__all__ = ["Sample", "read_samples"]
 
 _TEXTS = ("content_type", "content_encoding", "message_id", "type", "routing_key")
 _KEYS = ("why", "reason", "expectation", "column", "delivery")
@@ -39,14 +28,14 @@ _DELIVERY_KEYS = ("body", "body_base64", "headers", "timestamp", *_TEXTS)
 class Sample:
     """One delivery and its verdict. `name` is the file below `samples/`, without `.json`.
 
-    `reason` is null for a valid delivery, else a value of `verdict.Reason`; `expectation` and `column`
-    are what the reject must name, null where it names none; inside of a column it is a path (`items[].sku`).
+    `reason` is null for a valid delivery; `expectation` and `column` are what the reject must name, null
+    where it names none; inside of a column it is a path (`items[].sku`).
     """
 
     name: str
     why: str
     delivery: Delivery
-    reason: str | None = None
+    reason: Reason | None = None
     expectation: str | None = None
     column: str | None = None
 
@@ -82,8 +71,8 @@ def _sample(document: Document, name: str, contract: Contract) -> Sample:
     reason = value.get("reason")
     if (reason is None) != name.startswith("valid/"):
         raise document.wrong(("reason",), f"{shown(reason)} in {name}", remedy="null in valid/, a reason in invalid/")
-    named = {
-        "reason": REASONS,
+    named: Mapping[str, Sequence[str]] = {
+        "reason": list(Reason),
         "expectation": [expectation.type for expectation in contract.expectations],
         "column": [column.name for column in contract.columns],
     }
@@ -96,7 +85,7 @@ def _sample(document: Document, name: str, contract: Contract) -> Sample:
         name=name,
         why=value["why"],
         delivery=_delivery(document, source),
-        reason=reason,
+        reason=None if reason is None else Reason(reason),
         expectation=value.get("expectation"),
         column=value.get("column"),
     )

@@ -22,7 +22,7 @@ from ingest.decode.hint import probably_good
 from ingest.decode.lines import ndjson
 from ingest.decode.shape import reading_schema
 from ingest.model.contract import Column, LogicalType
-from ingest.model.verdict import Reason
+from ingest.model.reason import Reason
 
 __all__ = ["Reader"]
 

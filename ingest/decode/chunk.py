@@ -14,8 +14,9 @@ from ingest.decode.finding import Finding, shorten
 from ingest.decode.media import undecodable
 from ingest.decode.shape import Fault, convert
 from ingest.model.contract import Column
+from ingest.model.reason import Reason
 from ingest.model.tables import REJECTS, arrow_type
-from ingest.model.verdict import Decoded, Reason
+from ingest.model.verdict import Decoded
 
 __all__ = ["decode_chunk"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingest.decode.finding import Finding, shorten
 from ingest.model.contract import Column, LogicalType
-from ingest.model.verdict import Reason
+from ingest.model.reason import Reason
 
 __all__ = ["diagnose"]
 

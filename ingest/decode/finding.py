@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.model.verdict import Reason
+from ingest.model.reason import Reason
 
 __all__ = ["Finding", "shorten"]
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from ingest.decode import times
 from ingest.model.contract import Column, LogicalType
+from ingest.model.reason import Reason
 from ingest.model.tables import arrow_type
-from ingest.model.verdict import Reason
 
 __all__ = ["Fault", "convert", "reading_schema"]
 

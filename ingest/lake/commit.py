@@ -18,7 +18,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_a
 
 from ingest.errors import CommitFailed, LakeUnavailable, SchemaMismatch
 
-__all__ = ["KEEP_LOG", "Entry", "commit", "numbered", "open_table", "scan"]
+__all__ = ["KEEP_LOG", "Entry", "commit", "numbered", "open_table", "same_schema", "scan"]
 
 KEEP_LOG = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """A commit never cleans the log: an unread version must not vanish under a curate that was paused for long."""
@@ -121,7 +121,7 @@ def _attempt(uri: str, rows: pa.Table, entry: Entry, attempt: int) -> int:
     table = open_table(uri)
     if entry.done(table, attempt):
         return table.version()
-    _same_schema(table, rows, uri)
+    same_schema(table, rows.schema, uri)
     last = table.transaction_version(entry.application)
     number = entry.number if entry.number is not None else (-1 if last is None else last) + 1
     properties = CommitProperties(
@@ -146,14 +146,15 @@ def _attempt(uri: str, rows: pa.Table, entry: Entry, attempt: int) -> int:
     return table.version()
 
 
-def _same_schema(table: DeltaTable, rows: pa.Table, uri: str) -> None:
+def same_schema(table: DeltaTable, schema: pa.Schema, uri: str) -> None:
+    """Raise `SchemaMismatch` unless rows of `schema` can be written to `table` as they are."""
     expected = pa.schema(table.schema().to_arrow())
-    if expected.equals(rows.schema):
+    if expected.equals(schema):
         return
     differing = [
-        f"{name}: table {_type(expected, name)}, rows {_type(rows.schema, name)}"
-        for name in dict.fromkeys([*expected.names, *rows.schema.names])
-        if _type(expected, name) != _type(rows.schema, name)
+        f"{name}: table {_type(expected, name)}, rows {_type(schema, name)}"
+        for name in dict.fromkeys([*expected.names, *schema.names])
+        if _type(expected, name) != _type(schema, name)
     ]
     raise SchemaMismatch(
         f"{uri}: rows do not have the table's schema ({'; '.join(differing) or 'column order'})",

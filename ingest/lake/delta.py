@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from ingest.errors import LakeUnavailable
+from ingest.errors import LakeUnavailable, TableReplaced
 from ingest.lake import paths, published, raw
-from ingest.lake.commit import open_table
+from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
 from ingest.model.contract import UNKNOWN_DATE, Contract
@@ -64,11 +64,28 @@ class DeltaLake:
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)
                 if not DeltaTable.is_deltatable(uri):
-                    DeltaTable.create(
-                        uri, schema, mode="ignore", partition_by=partition_by, configuration=dict(properties)
-                    )
+                    _create(uri, schema, partition_by, properties)
+        self._same_tables(contract.dataset)
         kept = {"contract": contract.document, "suite": contract.suite_document}
         self._storage.put_if_absent(paths.contract(contract.dataset, contract.digest), _json(kept))
+
+    def _same_tables(self, dataset: str) -> None:
+        """Positions are versions of logs: beside a table that was made again they would skip its rows in silence."""
+        with _storage_errors():
+            found = {stage: str(open_table(self.uri(stage, dataset)).metadata().id) for stage in paths.STAGES}
+        self._storage.put_if_absent(paths.tables(dataset), _json(found))
+        known = self._read(paths.tables(dataset)) or {}
+        replaced = [stage for stage in paths.STAGES if known.get(stage) != found[stage]]
+        if replaced:
+            raise TableReplaced(
+                f"{', '.join(replaced)} of {dataset} is not the table that this lake knows: it was made again",
+                remedy=f"restore it; or, to begin anew, remove all four tables of {dataset} and _lakepost/*/{dataset}*",
+            )
+
+    def fits(self, contract: Contract) -> None:
+        """Raise `SchemaMismatch` unless the curated table has the contract's columns."""
+        uri = self.uri("curated", contract.dataset)
+        same_schema(open_table(uri), curated_schema(contract), uri)
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset's tables were created."""
@@ -119,14 +136,20 @@ class DeltaLake:
 
     def contract_text(self, dataset: str, digest: str) -> tuple[str, str]:
         """Contract and suite documents that were kept under `digest`."""
-        content = self._storage.get(paths.contract(dataset, digest))
-        if content is None:
+        kept = self._read(paths.contract(dataset, digest))
+        if kept is None:
             raise LakeUnavailable(
                 f"the lake does not hold contract {digest} of {dataset}, which a recorded batch needs",
                 remedy=f"restore {paths.contract(dataset, digest)} in the lake",
             )
-        kept = json.loads(content)
         return kept["contract"], kept["suite"]
+
+    def _read(self, path: str) -> dict[str, Any] | None:
+        content = self._storage.get(path)
+        try:
+            return None if content is None else json.loads(content)
+        except ValueError as error:
+            raise LakeUnavailable(f"{path} in the lake is not JSON: {error}", remedy="restore that file") from error
 
     def read_raw(self, batch: Batch) -> pa.Table:
         """The batch's inserts, `tables.RAW`, in (`window`, `row`) order."""
@@ -148,8 +171,13 @@ class DeltaLake:
         return recorded
 
     def _recorded(self, dataset: str, after: int) -> Batch | None:
-        content = self._storage.get(paths.batch(dataset, after))
-        return None if content is None else Batch(**json.loads(content), recorded=True)
+        kept = self._read(paths.batch(dataset, after))
+        return None if kept is None else Batch(**kept, recorded=True)
+
+    def curated_until(self, dataset: str) -> int:
+        """The raw version that curated has been read to."""
+        with _storage_errors():
+            return published.position(open_table(self.uri("curated", dataset)))
 
     def write_quarantine(self, batch: Batch, rows: pa.Table) -> None:
         """Replace the batch's quarantine rows."""
@@ -171,17 +199,20 @@ class DeltaLake:
         self._storage.put(paths.report(batch.dataset, batch.until), _json(report))
 
     def totals(self, dataset: str) -> Totals:
-        """Rows per table. Pending counts the log's appends, so that the sum can fail to add up."""
+        """Rows per table, consistent while a curate runs: all is counted as of one version of curated.
+
+        Pending counts the log's appends, so that the sum can fail to add up.
+        """
         with _storage_errors():
-            raw_table = open_table(self.uri("raw", dataset))
             curated = open_table(self.uri("curated", dataset))
+            raw_table = open_table(self.uri("raw", dataset))
             files = pa.table(raw_table.get_add_actions(flatten=True))
             unknown = files.filter(pc.equal(files["partition.event_date"], pa.scalar(UNKNOWN_DATE, pa.date32())))
             return Totals(
                 raw=raw_table.count(),
                 curated=curated.count(),
-                quarantined=open_table(self.uri("quarantine", dataset)).count(),
-                duplicates=published.duplicates(self.uri("accounts", dataset)),
+                quarantined=published.quarantined(self.uri("quarantine", dataset), curated),
+                duplicates=published.duplicates(self.uri("accounts", dataset), curated),
                 pending=raw.pending_rows(raw_table, published.position(curated)),
                 raw_version=raw_table.version(),
                 curated_version=curated.version(),
@@ -212,6 +243,15 @@ class DeltaLake:
             raw_version=row["batch"],
             partitions=tuple(json.loads(row["partitions"])),
         )
+
+
+def _create(uri: str, schema: pa.Schema, partition_by: list[str] | None, properties: dict[str, str]) -> None:
+    """Create a table; that another process was first is as good."""
+    try:
+        DeltaTable.create(uri, schema, mode="ignore", partition_by=partition_by, configuration=dict(properties))
+    except DeltaError:
+        if not DeltaTable.is_deltatable(uri):
+            raise
 
 
 def _json(value: Any) -> bytes:

@@ -3,6 +3,7 @@
 ::
 
     <lake>/raw|curated|quarantine|accounts/<dataset>/      Delta tables
+    <lake>/_lakepost/tables/<dataset>.json                 the identity of each of its tables
     <lake>/_lakepost/contracts/<dataset>/<digest>.json     each contract that a batch has used
     <lake>/_lakepost/batches/<dataset>/<after>.json        the batch that reads raw from version <after>
     <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
@@ -10,7 +11,7 @@
 
 from __future__ import annotations
 
-__all__ = ["STAGES", "batch", "contract", "report", "table"]
+__all__ = ["STAGES", "batch", "contract", "report", "table", "tables"]
 
 STAGES = ("raw", "curated", "quarantine", "accounts")
 
@@ -18,6 +19,11 @@ STAGES = ("raw", "curated", "quarantine", "accounts")
 def table(stage: str, dataset: str) -> str:
     """A table's folder, relative to the lake."""
     return f"{stage}/{dataset}"
+
+
+def tables(dataset: str) -> str:
+    """The identities of a dataset's tables."""
+    return f"_lakepost/tables/{dataset}.json"
 
 
 def contract(dataset: str, digest: str) -> str:

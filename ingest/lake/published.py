@@ -22,6 +22,7 @@ __all__ = [
     "duplicates",
     "known",
     "position",
+    "quarantined",
     "replace_quarantine",
     "write_accounts",
 ]
@@ -88,10 +89,22 @@ def accounts(uri: str) -> pa.Table:
     return pa.Table.from_batches(scan(open_table(uri), ACCOUNTS), schema=ACCOUNTS).sort_by("batch")
 
 
-def duplicates(uri: str) -> int:
-    """Rows that were dropped as duplicates in all batches."""
-    column = pa.schema([ACCOUNTS.field("duplicates")])
-    return sum(pc.sum(batch["duplicates"]).as_py() or 0 for batch in scan(open_table(uri), column))
+def duplicates(uri: str, curated: DeltaTable) -> int:
+    """Rows dropped as duplicates in the batches that `curated`, as it was opened, holds.
+
+    From the accounts, and from curated's log for batches whose account a killed run left to the next one.
+    """
+    table, until = open_table(uri), position(curated)
+    columns = pa.schema([ACCOUNTS.field(name) for name in ("batch", "duplicates")])
+    written = pa.Table.from_batches(scan(table, columns, f"batch <= {until}"), schema=columns)
+    unwritten = _newer(curated.history(), table.transaction_version(CURATE) or 0)
+    return int(pc.sum(written["duplicates"]).as_py() or 0) + sum(int(row["duplicates"]) for row in unwritten)
+
+
+def quarantined(uri: str, curated: DeltaTable) -> int:
+    """Quarantine rows of the batches that `curated`, as it was opened, holds: others are pending still."""
+    column = pa.schema([QUARANTINE.field("batch")])
+    return sum(batch.num_rows for batch in scan(open_table(uri), column, f"batch <= {position(curated)}"))
 
 
 def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:

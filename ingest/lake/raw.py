@@ -30,8 +30,7 @@ def append(uri: str, rows: pa.Table, *, window: str, application: str, position:
         mine = scan(table, pa.schema([RAW.field("window")]), f"\"window\" = '{window}'")
         return any(batch.num_rows for batch in mine)
 
-    size = pc.sum(pc.binary_length(rows["body"])).as_py() or 0
-    metadata = {"lakepost.window": window, _ROWS: str(rows.num_rows), _BYTES: str(size)}
+    metadata = {"lakepost.window": window, _ROWS: str(rows.num_rows), _BYTES: str(rows.nbytes)}
     done = landed if position is None else numbered(application, position)
     return commit(uri, rows, Entry(application, position, done, metadata=metadata))
 
@@ -57,7 +56,7 @@ def pending_rows(table: DeltaTable, after: int) -> int:
 
 
 def _appends(table: DeltaTable, after: int) -> list[tuple[int, int, int]]:
-    """(version, rows, body bytes) of each version in (`after`, newest], oldest first; 0 rows where none were added."""
+    """(version, rows, bytes) of each version in (`after`, newest], oldest first; 0 rows where none were added."""
     unread = table.version() - after
     if unread <= 0:
         return []

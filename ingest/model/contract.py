@@ -67,7 +67,7 @@ class Column:
 
     `children` are the fields of an object; `items` describes the elements of an array. `precision`
     and `scale` belong to decimals. `assume_utc` accepts timestamps that name no zone as UTC.
-    The bounds are the contract's own rules; `expectation.derived` turns them into expectations.
+    The bounds are the contract's own rules; `catalog.derived` turns them into expectations.
     """
 
     name: str
@@ -79,8 +79,8 @@ class Column:
     precision: int = 38
     scale: int = 9
     assume_utc: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None

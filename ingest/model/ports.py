@@ -115,6 +115,14 @@ class Lake(Protocol):
         """The batch that stands recorded after curated's position, else a new one; null when all is read."""
         ...
 
+    def fits(self, contract: Contract) -> None:
+        """Raise `SchemaMismatch` unless the curated table has the contract's columns."""
+        ...
+
+    def curated_until(self, dataset: str) -> int:
+        """The raw version that curated has been read to."""
+        ...
+
     def contract_text(self, dataset: str, digest: str) -> tuple[str, str]:
         """Contract and suite documents that were kept under `digest`."""
         ...

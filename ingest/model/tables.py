@@ -38,7 +38,7 @@ RAW = pa.schema(
 REJECTS = pa.schema(
     [
         pa.field("index", pa.int64(), nullable=False),  # which row of the batch, from 0
-        pa.field("reason", pa.string(), nullable=False),  # a `verdict.Reason`
+        pa.field("reason", pa.string(), nullable=False),  # a `reason.Reason`
         pa.field("expectation", pa.string()),  # the first one broken, in the suite's order
         pa.field("column", pa.string()),
         pa.field("value", pa.string()),  # as text, cut at 200 characters

@@ -1,28 +1,14 @@
-"""The verdicts: why a row was rejected, and what became of the rows of a batch."""
+"""The verdicts: what became of the rows of a batch. Why a row was rejected is a `reason.Reason`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["Decoded", "Judged", "Reason"]
-
-
-class Reason(StrEnum):
-    """Why a row is in quarantine."""
-
-    UNDECODABLE = "undecodable"  # no reader for this content type or encoding
-    EMPTY = "empty"  # a body of no bytes, or white space only
-    ENCODING = "encoding"  # not UTF-8
-    MALFORMED = "malformed"  # not exactly one JSON object
-    WRONG_TYPE = "wrong_type"  # a value does not fit its column
-    NO_IDENTITY = "no_identity"  # no event id, and the contract does not identify by content
-    REQUIRED = "required"  # a required value is missing or null
-    EXPECTATION = "expectation"  # the suite's verdict
+__all__ = ["Decoded", "Judged"]
 
 
 @dataclass(frozen=True, slots=True)

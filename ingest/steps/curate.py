@@ -59,8 +59,11 @@ def curate(
     lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
     while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
         used = contract if batch.digest == contract.digest else contract_at(batch.digest)
+        lake.fits(used)  # before anything is recorded: a batch that cannot be published must not stand in the way
         verdicts = judge(batch, used, lake, decode, validator)
         _conserves(verdicts, batch)
+        if lake.curated_until(batch.dataset) >= batch.until:
+            continue  # another worker finished it meanwhile: its rows look like duplicates to us
         lake.write_report(batch, verdicts.report)
         if not batch.recorded:
             if not accept:

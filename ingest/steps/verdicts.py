@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from ingest.model.contract import Contract, Identity
 from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.ports import Batch, Decode, Lake, Validator
+from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, curated_schema
-from ingest.model.verdict import Reason
 
 __all__ = ["Verdicts", "judge"]
 

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
 from ingest.model.expectation import Expectation
+from ingest.model.reason import Reason
 from ingest.model.supported import ROW_LEVEL, TABLE_LEVEL
 from ingest.model.tables import REJECTS
-from ingest.model.verdict import Judged, Reason
+from ingest.model.verdict import Judged
 from ingest.validate import great
 from ingest.validate.frame import to_frame
 from ingest.validate.mask import considered, members, unexpected

@@ -3,75 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import random
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from ingest.model.contract import QueueBinding
-from ingest.model.delivery import Bounds, Delivery, Window
-from ingest.model.ports import Source
-from ingest.sources.memory import MemoryBroker, MemorySource
-from ingest.sources.rabbitmq import RabbitQueue
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A source under test: `make` gives a new one on the same queue, `publish` fills the queue and waits for it."""
-
-    make: Callable[[], Source]
-    publish: Callable[[list[Delivery]], None]
-
-
-@pytest.fixture(params=["memory", "quorum", "classic"])
-def kind(request: pytest.FixtureRequest, queue_binding: QueueBinding) -> Kind:
-    if request.param == "memory":
-        memory = MemoryBroker()
-
-        def publish_all(some: list[Delivery]) -> None:
-            for one in some:
-                memory.publish(one)
-
-        return Kind(lambda: MemorySource(memory), publish_all)
-    binding = dataclasses.replace(queue_binding, queue_type=request.param)
-    url = request.getfixturevalue("broker").url
-    publish = request.getfixturevalue("publish")
-    return Kind(lambda: RabbitQueue(url, binding), lambda some: publish(binding, some))
-
-
-def order(number: int, body: bytes | None = None, **more: Any) -> Delivery:
-    content = b"%d" % number if body is None else body
-    return Delivery(content, "published", "order.placed", message_id=f"m{number}")._replace(**more)
-
-
-def orders(count: int, first: int = 0) -> list[Delivery]:
-    return [order(number) for number in range(first, first + count)]
-
-
-async def drained(source: Source, bounds: Bounds, *, acknowledge: bool = True) -> list[Window]:
-    """All windows of one run."""
-    windows = []
-    async with asyncio.timeout(60):
-        async for window in source.windows(bounds, None, asyncio.Event()):
-            windows.append(window)
-            if acknowledge:
-                await window.acknowledge()
-    return windows
-
-
-def ids(windows: list[Window]) -> list[str | None]:
-    return [delivery.message_id for window in windows for delivery in window.deliveries]
-
-
-def run(kind: Kind, bounds: Bounds, *, acknowledge: bool = True) -> list[Window]:
-    async def one() -> list[Window]:
-        async with kind.make() as source:
-            return await drained(source, bounds, acknowledge=acknowledge)
-
-    return asyncio.run(one())
+from ingest.model.delivery import Bounds, Window
+from tests.conformance.kinds import Kind, drained, ids, order, orders, run
 
 
 def test_what_was_published_comes_once_in_order_in_windows_of_the_right_size(kind: Kind) -> None:
@@ -263,38 +200,6 @@ def test_two_sources_share_a_queue_without_overlap(kind: Kind) -> None:
     seen = asyncio.run(both())
     assert len(seen) == 2000
     assert set(seen) == {f"m{number}" for number in range(2000)}
-
-
-BODIES = {
-    "empty": b"",
-    "newlines": b'{"a":1}\n\n{"b":2}\r\n',
-    "a frame's end": b"\xce" * 300,
-    "not UTF-8": b"\xff\xfe\x00",
-    "one megabyte": random.Random(1).randbytes(1024 * 1024),
-    "a frame to the byte": random.Random(2).randbytes(131_072 - 8),
-    "random": random.Random(3).randbytes(5000),
-}
-
-
-def test_hostile_bodies_come_through_byte_for_byte(kind: Kind) -> None:
-    kind.publish([order(number, body) for number, body in enumerate(BODIES.values())])
-    windows = run(kind, Bounds())
-    assert [delivery.body for window in windows for delivery in window.deliveries] == list(BODIES.values())
-
-
-def test_keys_headers_and_properties_come_through(kind: Kind) -> None:
-    headers = {"käse": "grün 🍺", "nested": {"list": [1, 2.5, True, None, {"deep": "x"}]}, "big": 2**62, "empty": ""}
-    sent = order(
-        1,
-        routing_key="order.größe",
-        headers=headers,
-        type="order.ñ",
-        content_type="application/json",
-        content_encoding="utf-8",
-    )
-    kind.publish([sent])
-    ((received,),) = [window.deliveries for window in run(kind, Bounds())]
-    assert received._replace(source="published") == sent
 
 
 def test_a_source_can_be_entered_again(kind: Kind) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import signal
@@ -20,7 +21,7 @@ from rich.console import Console
 
 from airflow_local import Airflow, PortTaken
 from broker import free_port
-from sessions import end_session, session_members, tethered
+from sessions import end_session, kill_session, session_members, started, tethered
 from stack import AIRFLOW_PORT, BROKER_PORT, Stack, StackError
 
 LOCAL = Path(__file__).resolve().parents[2] / "infra" / "local"
@@ -51,7 +52,7 @@ _STUBBORN = (
     "import os, signal, time\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "if os.fork() == 0: os.setpgid(0, 0)\n"
-    "print('ready', flush=True)\n"
+    "os.write(1, b'ready\\n')\n"  # in one piece, whoever writes first
     "time.sleep(600)"
 )
 
@@ -60,15 +61,26 @@ def test_ending_a_session_leaves_no_process_whatever_its_group_and_however_stubb
     with subprocess.Popen([sys.executable, "-c", _STUBBORN], stdout=subprocess.PIPE, start_new_session=True) as leader:
         assert leader.stdout is not None
         assert [leader.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
-        born = psutil.Process(leader.pid).create_time()
+        born = started(leader.pid)
         assert len({os.getpgid(process.pid) for process in session_members(leader.pid, born)}) == 2
         end_session(leader.pid, born, patience=0.5)
         assert session_members(leader.pid, born) == []
 
 
+@pytest.mark.parametrize("end", [kill_session, functools.partial(end_session, patience=0.1)])
+def test_a_process_that_left_the_session_of_its_parent_ends_with_it(end: Callable[[int, str | None], None]) -> None:
+    apart = "import os, time\nif os.fork() == 0: os.setsid(); print(os.getpid(), flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", apart], stdout=subprocess.PIPE, start_new_session=True) as leader:
+        assert leader.stdout is not None
+        left = int(leader.stdout.readline())
+        assert os.getsid(left) == left
+        end(leader.pid, started(leader.pid))
+        assert started(left) is None
+
+
 def test_a_session_whose_leaders_number_went_to_another_process_is_left_alone() -> None:
     mine = os.getsid(0)
-    assert session_members(mine, psutil.Process(mine).create_time() - 3600) == []
+    assert session_members(mine, "1") == []
 
 
 def test_a_tethered_session_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
@@ -83,7 +95,7 @@ def test_a_tethered_session_ends_when_its_parent_is_killed(tmp_path: Path) -> No
     with subprocess.Popen([sys.executable, "-c", parent, *command], stdout=subprocess.PIPE) as killed:
         assert killed.stdout is not None
         session = int(killed.stdout.readline())
-        born = psutil.Process(session).create_time()
+        born = started(session)
         assert len(session_members(session, born)) == 2
         killed.send_signal(signal.SIGKILL)
         _until(lambda: not session_members(session, born))

@@ -10,7 +10,7 @@ import pytest
 from ingest import catalog
 from ingest.catalog import Sample
 from ingest.decode import decode
-from ingest.model.verdict import Reason
+from ingest.model.reason import Reason
 from ingest.validate import Suite
 
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
