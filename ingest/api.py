@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest import catalog
-from ingest.errors import ConfigurationError, LakepostError
+from ingest.errors import ConfigurationError, LakepostError, SourceUnavailable
 from ingest.lake import DeltaLake, open_storage
 from ingest.lake.query import query
 from ingest.model.account import Account
@@ -137,6 +137,9 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
         loop.add_signal_handler(number, received)
     try:
         yield
+    except asyncio.CancelledError:
+        remedy = "run it again: what was not acknowledged comes again, what was committed is not doubled"
+        raise SourceUnavailable("land was told twice to stop and left the window under way", remedy=remedy) from None
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)

@@ -39,8 +39,8 @@ class Settings(BaseSettings):
     """land: age at which a window is committed as it is; stays below the broker's consumer timeout."""
     batch_rows: Annotated[int, Field(ge=1)] = 500_000
     """curate: rows of a batch; bounds the memory of curate. One window is never split."""
-    batch_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 512 * 1024 * 1024
-    """curate: bytes of a batch, bodies and headers; a column of Arrow's ends at 2 GiB."""
+    batch_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 256 * 1024 * 1024
+    """curate: bytes of a batch, bodies and headers. Peak memory is about five times this."""
     log_level: str = "INFO"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -187,12 +188,33 @@ def landing(live: Live) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_sigterm_commits_the_window_under_way_and_ends(landing: Callable[..., Any], live: Live) -> None:
-    live.publish([order(f"e{number}") for number in range(50)])
-    process = landing(LAKEPOST_WINDOW_SECONDS="900")
+def held(live: Live, process: subprocess.Popen[str]) -> None:
+    """Wait until `process` holds all that waits."""
     deadline = time.monotonic() + 60
     while live.waiting() and process.poll() is None and time.monotonic() < deadline:
         pass  # each look asks the broker
+
+
+def test_two_signals_leave_the_window_to_the_next_run(landing: Callable[..., Any], live: Live) -> None:
+    live.publish([order(f"e{number}", note="x" * 2_000) for number in range(3_000)])
+    process = landing(LAKEPOST_WINDOW_SECONDS="900")
+    held(live, process)
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.004)  # within the commit, which takes longer than this
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert process.returncode in {0, 75}, err
+    told = json.loads(out)
+    assert told.get("landed") == 3_000 if process.returncode == 0 else told["error"] == "SourceUnavailable"
+    assert live.waiting() == (0 if process.returncode == 0 else 3_000)
+
+
+def test_sigterm_commits_the_window_under_way_and_ends(landing: Callable[..., Any], live: Live) -> None:
+    live.publish([order(f"e{number}") for number in range(50)])
+    process = landing(LAKEPOST_WINDOW_SECONDS="900")
+    held(live, process)
     assert not (live.lake / "raw" / "orders" / "event_date=2026-11-20").exists()
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)

@@ -52,5 +52,6 @@ def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
 
 
 def _published(events: Any) -> int:
-    """The batch that the asset's last event published; 0 when there is none."""
-    return int(events[-1].extra.get("batch", 0)) if len(events) else 0
+    """The batch that the asset's newest event of ours published; 0 when there is none. Others may be made by hand."""
+    batches = (int(events[-place].extra.get("batch", 0)) for place in range(1, len(events) + 1))
+    return next((batch for batch in batches if batch), 0)

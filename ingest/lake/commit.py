@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
@@ -18,7 +19,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_a
 
 from ingest.errors import CommitFailed, LakeUnavailable, SchemaMismatch
 
-__all__ = ["KEEP_LOG", "Entry", "commit", "numbered", "open_table", "same_schema", "scan"]
+__all__ = ["KEEP_LOG", "Entry", "commit", "history", "numbered", "open_table", "same_schema", "scan"]
 
 KEEP_LOG = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """A commit never cleans the log: an unread version must not vanish under a curate that was paused for long."""
@@ -76,6 +77,20 @@ def open_table(uri: str) -> DeltaTable:
         raise LakeUnavailable(f"no table at {uri}", remedy="run `lakepost lake init`") from error
     except (DeltaError, OSError) as error:
         raise LakeUnavailable(f"cannot open {uri}: {error}", remedy="run `lakepost doctor`") from error
+
+
+def history(uri: str, after: int) -> list[tuple[int, dict[str, Any]]]:
+    """(version, commit info) of every version beyond `after`, newest first.
+
+    delta-rs reads the newest commits of the log but numbers them from the version of the handle: a commit
+    that comes in between shifts every number. So a history counts when no commit came meanwhile.
+    """
+    while True:
+        table = open_table(uri)
+        unread = table.version() - after
+        commits = table.history(unread) if unread > 0 else []
+        if open_table(uri).version() == table.version():
+            return [(table.version() - place, commit_info) for place, commit_info in enumerate(commits)]
 
 
 def scan(table: DeltaTable, schema: pa.Schema, predicate: str | None = None) -> Iterator[pa.RecordBatch]:

@@ -60,6 +60,7 @@ class DeltaLake:
             "quarantine": (QUARANTINE, ["event_date"], {"delta.dataSkippingStatsColumns": "batch,quarantined_at"}),
             "accounts": (ACCOUNTS, None, {}),
         }
+        self._none_gone(contract.dataset)
         with _storage_errors():
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)
@@ -68,6 +69,13 @@ class DeltaLake:
         self._same_tables(contract.dataset)
         kept = {"contract": contract.document, "suite": contract.suite_document}
         self._storage.put_if_absent(paths.contract(contract.dataset, contract.digest), _json(kept))
+
+    def _none_gone(self, dataset: str) -> None:
+        """A table that the lake knows and does not have is not made again: it may be a volume that is not mounted."""
+        known = self._read(paths.tables(dataset)) or {}
+        gone = [stage for stage in known if not DeltaTable.is_deltatable(self.uri(stage, dataset))]
+        if gone:
+            raise TableReplaced(f"{', '.join(gone)} of {dataset} is gone from the lake", remedy=_anew(dataset))
 
     def _same_tables(self, dataset: str) -> None:
         """Positions are versions of logs: beside a table that was made again they would skip its rows in silence."""
@@ -79,7 +87,7 @@ class DeltaLake:
         if replaced:
             raise TableReplaced(
                 f"{', '.join(replaced)} of {dataset} is not the table that this lake knows: it was made again",
-                remedy=f"restore it; or, to begin anew, remove all four tables of {dataset} and _lakepost/*/{dataset}*",
+                remedy=_anew(dataset),
             )
 
     def fits(self, contract: Contract) -> None:
@@ -119,10 +127,19 @@ class DeltaLake:
         """The application transaction's last number in raw, or null."""
         return open_table(self.uri("raw", dataset)).transaction_version(application)
 
-    def append_raw(self, dataset: str, rows: pa.Table, *, window: str, application: str, position: int | None) -> int:
+    def append_raw(
+        self,
+        dataset: str,
+        rows: pa.Table,
+        *,
+        window: str,
+        application: str,
+        position: int | None,
+        tried: bool = False,
+    ) -> int:
         """Commit one window to raw; returns raw's version."""
         uri = self.uri("raw", dataset)
-        return raw.append(uri, rows, window=window, application=application, position=position)
+        return raw.append(uri, rows, window=window, application=application, position=position, tried=tried)
 
     def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:
         """The batch that stands recorded after curated's position, else a new one; null when all is read."""
@@ -205,6 +222,7 @@ class DeltaLake:
         """
         with _storage_errors():
             curated = open_table(self.uri("curated", dataset))
+            until = published.position(curated)
             raw_table = open_table(self.uri("raw", dataset))
             files = pa.table(raw_table.get_add_actions(flatten=True))
             unknown = files.filter(pc.equal(files["partition.event_date"], pa.scalar(UNKNOWN_DATE, pa.date32())))
@@ -212,8 +230,8 @@ class DeltaLake:
                 raw=raw_table.count(),
                 curated=curated.count(),
                 quarantined=published.quarantined(self.uri("quarantine", dataset), curated),
-                duplicates=published.duplicates(self.uri("accounts", dataset), curated),
-                pending=raw.pending_rows(raw_table, published.position(curated)),
+                duplicates=published.duplicates(self.uri("accounts", dataset), self.uri("curated", dataset), until),
+                pending=raw.pending_rows(self.uri("raw", dataset), until, raw_table.version()),
                 raw_version=raw_table.version(),
                 curated_version=curated.version(),
                 unknown_date=pc.sum(unknown["num_records"]).as_py() or 0,
@@ -243,6 +261,13 @@ class DeltaLake:
             raw_version=row["batch"],
             partitions=tuple(json.loads(row["partitions"])),
         )
+
+
+def _anew(dataset: str) -> str:
+    return (
+        f"restore it; or, to begin anew, remove all four tables of {dataset}, the folders"
+        f" _lakepost/contracts/{dataset}, batches/{dataset} and reports/{dataset}, and {paths.tables(dataset)}"
+    )
 
 
 def _create(uri: str, schema: pa.Schema, partition_by: list[str] | None, properties: dict[str, str]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from ingest.lake.commit import Entry, commit, numbered, open_table, scan
+from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
 from ingest.model.ports import Batch
 from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW
 
@@ -31,6 +31,8 @@ CURATE = "curate"
 """The application transaction of curated, quarantine and accounts; its number is the raw version a batch reads to."""
 
 _ACCOUNT = "lakepost.account"
+_SEARCHED_ROWS = 500_000
+_LAST_DAY = dt.date.max.toordinal()
 _KEYS = pa.schema([RAW.field(name) for name in ("source", "event_id", "event_date")])
 
 
@@ -68,15 +70,15 @@ def write_accounts(uri: str, curated_uri: str) -> None:
     written = open_table(uri).transaction_version(CURATE) or 0
     if position(curated) <= written:
         return
-    for account in sorted(_newer(curated.history(), written), key=lambda row: int(row["batch"])):
+    for account in sorted(_newer(curated_uri, written), key=lambda row: int(row["batch"])):
         moment = dt.datetime.fromisoformat(account["committed_at"])
         row = pa.Table.from_pylist([{**account, "committed_at": moment}], schema=ACCOUNTS)
         commit(uri, row, Entry(CURATE, account["batch"], numbered(CURATE, account["batch"])))
 
 
-def _newer(history: Iterable[Mapping[str, Any]], written: int) -> Iterable[dict[str, Any]]:
-    """The accounts in a log beyond batch `written`, newest first; stops at the first that is not."""
-    for commit_info in history:
+def _newer(curated_uri: str, written: int) -> Iterable[dict[str, Any]]:
+    """The accounts in curated's log beyond batch `written`, newest first; stops at the first that is not."""
+    for _, commit_info in history(curated_uri, -1):
         if _ACCOUNT in commit_info:
             account = json.loads(commit_info[_ACCOUNT])
             if account["batch"] <= written:
@@ -89,16 +91,18 @@ def accounts(uri: str) -> pa.Table:
     return pa.Table.from_batches(scan(open_table(uri), ACCOUNTS), schema=ACCOUNTS).sort_by("batch")
 
 
-def duplicates(uri: str, curated: DeltaTable) -> int:
-    """Rows dropped as duplicates in the batches that `curated`, as it was opened, holds.
+def duplicates(uri: str, curated_uri: str, until: int) -> int:
+    """Rows dropped as duplicates in the batches to `until`.
 
     From the accounts, and from curated's log for batches whose account a killed run left to the next one.
     """
-    table, until = open_table(uri), position(curated)
+    table = open_table(uri)
     columns = pa.schema([ACCOUNTS.field(name) for name in ("batch", "duplicates")])
     written = pa.Table.from_batches(scan(table, columns, f"batch <= {until}"), schema=columns)
-    unwritten = _newer(curated.history(), table.transaction_version(CURATE) or 0)
-    return int(pc.sum(written["duplicates"]).as_py() or 0) + sum(int(row["duplicates"]) for row in unwritten)
+    newest = table.transaction_version(CURATE) or 0
+    unwritten = _newer(curated_uri, newest) if newest < until else ()
+    left = sum(int(row["duplicates"]) for row in unwritten if row["batch"] <= until)
+    return int(pc.sum(written["duplicates"]).as_py() or 0) + left
 
 
 def quarantined(uri: str, curated: DeltaTable) -> int:
@@ -116,17 +120,16 @@ def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
         return pa.array([], pa.bool_())
     near = ", ".join(f"DATE '{date}'" for date in _dates_near(keys["event_date"], dedupe_days))
     wanted = _joined(keys["source"], keys["event_id"])
-    matched = [
-        pa.RecordBatch.from_arrays([key, batch["event_date"]], ["key", "event_date"]).filter(hit)
-        for batch in scan(open_table(uri), _KEYS, f"event_date IN ({near})")
-        for key in [_joined(batch["source"], batch["event_id"])]
-        for hit in [pc.is_in(key, value_set=wanted)]
-        if pc.any(hit).as_py()
-    ]
+    matched = []
+    for keys_there in _groups(scan(open_table(uri), _KEYS, f"event_date IN ({near})")):
+        key = _joined(keys_there["source"], keys_there["event_id"])
+        hit = pc.is_in(key, value_set=wanted)
+        if pc.any(hit).as_py():
+            matched.append(pa.table({"key": key, "event_date": keys_there["event_date"]}).filter(hit))
     if not matched:
         return pa.repeat(pa.scalar(value=False), keys.num_rows)
     seen: dict[str, list[dt.date]] = {}
-    for row in pa.Table.from_batches(matched).to_pylist():
+    for row in pa.concat_tables(matched).to_pylist():
         seen.setdefault(row["key"], []).append(row["event_date"])
     reach = dt.timedelta(days=dedupe_days)
     return pa.array(
@@ -135,8 +138,23 @@ def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
     )
 
 
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches put together: each search builds a hash of all that is wanted, so it had better be worth it."""
+    waiting, rows = [], 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= _SEARCHED_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
 def _joined(source: Any, event_id: Any) -> pa.Array:
-    key = pc.binary_join_element_wise(source.cast(pa.string()), event_id.cast(pa.string()), "\x00")
+    """One key of both; the length in front tells where the first ends, whatever bytes it holds."""
+    length = pc.cast(pc.binary_length(source), pa.string())
+    key = pc.binary_join_element_wise(length, source, event_id, "\x00")
     return key.combine_chunks() if isinstance(key, pa.ChunkedArray) else key
 
 
@@ -146,4 +164,4 @@ def _dates_near(dates: pa.ChunkedArray, days: int) -> list[dt.date]:
         for ordinal in (date.toordinal() for date in dates.unique().to_pylist())
         for offset in range(-days, days + 1)
     }
-    return [dt.date.fromordinal(ordinal) for ordinal in sorted(around) if ordinal > 0]
+    return [dt.date.fromordinal(ordinal) for ordinal in sorted(around) if 0 < ordinal <= _LAST_DAY]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from ingest.lake.commit import Entry, commit, numbered, open_table, scan
+from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
 from ingest.model.tables import RAW
 
 __all__ = ["append", "limit", "pending_rows", "read"]
@@ -17,15 +15,18 @@ _CHANGES = RAW.append(pa.field("_change_type", pa.string()))
 _ROWS, _BYTES = "lakepost.rows", "lakepost.bytes"
 
 
-def append(uri: str, rows: pa.Table, *, window: str, application: str, position: int | None) -> int:
+def append(
+    uri: str, rows: pa.Table, *, window: str, application: str, position: int | None, tried: bool = False
+) -> int:
     """Commit one window; returns raw's version.
 
     A queue's window has no position: its application transaction is the next number, and after an
-    error the window itself is looked for before anything is written again.
+    error the window itself is looked for before anything is written again; `tried` says that an earlier
+    call may have written it.
     """
 
     def landed(table: DeltaTable, attempt: int) -> bool:
-        if attempt == 1:
+        if attempt == 1 and not tried:
             return False  # nothing was tried yet, and a window's name is new
         mine = scan(table, pa.schema([RAW.field("window")]), f"\"window\" = '{window}'")
         return any(batch.num_rows for batch in mine)
@@ -42,7 +43,7 @@ def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:
     """
     rows = size = 0
     until = None
-    for version, new_rows, new_bytes in _appends(open_table(uri), after):
+    for version, new_rows, new_bytes in _appends(uri, after, open_table(uri).version()):
         if new_rows and rows and (rows + new_rows > max_rows or size + new_bytes > max_bytes):
             break
         rows, size = rows + new_rows, size + new_bytes
@@ -50,29 +51,28 @@ def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:
     return until
 
 
-def pending_rows(table: DeltaTable, after: int) -> int:
-    """Rows appended in versions beyond `after`."""
-    return sum(rows for _, rows, _ in _appends(table, after))
+def pending_rows(uri: str, after: int, until: int) -> int:
+    """Rows appended in versions (`after`, `until`]."""
+    return sum(rows for _, rows, _ in _appends(uri, after, until))
 
 
-def _appends(table: DeltaTable, after: int) -> list[tuple[int, int, int]]:
-    """(version, rows, bytes) of each version in (`after`, newest], oldest first; 0 rows where none were added."""
-    unread = table.version() - after
-    if unread <= 0:
-        return []
+def _appends(uri: str, after: int, until: int) -> list[tuple[int, int, int]]:
+    """(version, rows, bytes) of each version in (`after`, `until`], oldest first; 0 rows where none were added."""
     found = []
-    for commit_info in itertools.islice(table.history(unread), unread):
-        appended = commit_info.get("operation") == "WRITE"
-        metrics = commit_info.get("operationMetrics", {})
-        rows = int(commit_info.get(_ROWS, metrics.get("num_added_rows", 0))) if appended else 0
-        found.append((int(commit_info["version"]), rows, int(commit_info.get(_BYTES, 0))))
+    for version, commit_info in history(uri, after):
+        if version <= until:
+            metrics = commit_info.get("operationMetrics", {})
+            appended = commit_info.get("operation") == "WRITE"
+            rows = int(commit_info.get(_ROWS, metrics.get("num_added_rows", 0))) if appended else 0
+            found.append((version, rows, int(commit_info.get(_BYTES, 0))))
     return sorted(found)
 
 
 def read(uri: str, after: int, until: int) -> pa.Table:
     """The inserts of raw versions (`after`, `until`], `RAW`, in (`window`, `row`) order.
 
-    Compaction between those versions changes nothing, and deletes (erasure) are not inserts.
+    Compaction between those versions changes nothing. A row that was deleted after its version is read all the
+    same: whoever deletes from raw has curate read everything first.
     """
     columns = [*RAW.names, "_change_type"]
     reader = open_table(uri).load_cdf(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -94,13 +94,13 @@ class LocalStorage:
     @contextlib.contextmanager
     def _written(self, target: Path, content: bytes) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+        written = target.parent / f".{uuid.uuid4().hex}.tmp"
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with written.open("xb") as file:  # with the umask's mode: other workers and analysts read it too
                 file.write(content)
-            yield Path(name)
+            yield written
         finally:
-            Path(name).unlink(missing_ok=True)
+            written.unlink(missing_ok=True)
 
 
 def open_storage(url: str) -> LocalStorage:
@@ -112,5 +112,6 @@ def open_storage(url: str) -> LocalStorage:
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
         return LocalStorage(Path(unquote(parts.path)))
-    says = "is not set" if not url else f"{url!r} is not a lake this version can open"
+    # The URL itself is not repeated: it may hold a signature or a password.
+    says = f"is not a lake that this version can open (scheme {parts.scheme!r})" if url else "is not set"
     raise ConfigurationError(f"LAKEPOST_LAKE_URL {says}", remedy="give the lake's folder as file:///absolute/path")

@@ -107,8 +107,17 @@ class Lake(Protocol):
         """The application transaction's last number in raw, or null."""
         ...
 
-    def append_raw(self, dataset: str, rows: pa.Table, *, window: str, application: str, position: int | None) -> int:
-        """Commit one window to raw; returns raw's version. See `lake.commit`."""
+    def append_raw(
+        self,
+        dataset: str,
+        rows: pa.Table,
+        *,
+        window: str,
+        application: str,
+        position: int | None,
+        tried: bool = False,
+    ) -> int:
+        """Commit one window to raw; returns raw's version. `tried`: an earlier call may have committed it."""
         ...
 
     def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:

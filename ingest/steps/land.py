@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,19 +14,23 @@ import pyarrow as pa
 import structlog
 import uuid6
 
+from ingest.errors import TransientError
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Identify, Lake, Source
 from ingest.model.tables import RAW
 
-__all__ = ["EventDate", "Landed", "Progress", "land", "raw_rows"]
+__all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "land", "raw_rows"]
 
 EventDate = Callable[[Delivery, Identified, Contract], dt.date]
 """The contract's event-date rule: a pure function of bytes and properties."""
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows expected."""
+
+PATIENCE = (1.0, 5.0, 20.0, 60.0, 120.0)
+"""Pauses between tries to commit a window: in all well below the broker's consumer timeout of 30 minutes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,12 +55,15 @@ async def land(
     stop: asyncio.Event,
     reached: Reached = passing,
     progress: Progress | None = None,
+    patience: Sequence[float] = PATIENCE,
 ) -> Landed:
     """Take windows from `source` into raw until `bounds` end the run or `stop` is set.
 
     A window is acknowledged after its commit and never before; whatever was not acknowledged when this
     ends, however it ends, the source gives again. The commit runs in a thread, so that the connection's
-    heartbeats go on meanwhile.
+    heartbeats go on meanwhile. When the lake refuses, the window is kept in hand and tried again after each of
+    the pauses of `patience` (seconds): giving it back would count as a failed delivery, and a queue with a delivery
+    limit throws away what failed too often.
 
     Raises:
         SourceUnavailable, TopologyError: from the source.
@@ -68,7 +77,16 @@ async def land(
             if not window.deliveries:
                 continue
             reached(Point.RECEIVED)
-            version = await asyncio.to_thread(_commit, contract, source, lake, window, identify, event_date)
+            rows = await asyncio.to_thread(raw_rows, window, contract, identify=identify, event_date=event_date)
+            append = functools.partial(
+                lake.append_raw,
+                contract.dataset,
+                rows,
+                window=rows["window"][0].as_py(),
+                application=source.application,
+                position=window.position,
+            )
+            version = await _patiently(append, stop, patience)
             reached(Point.RAW_COMMITTED)
             await window.acknowledge()
             reached(Point.ACKNOWLEDGED)
@@ -79,29 +97,27 @@ async def land(
     return landed
 
 
-def _commit(
-    contract: Contract,
-    source: Source,
-    lake: Lake,
-    window: Window,
-    identify: Identify,
-    event_date: EventDate,
-) -> int:
-    name = str(uuid6.uuid7())
-    rows = raw_rows(window, name, contract, identify=identify, event_date=event_date)
-    return lake.append_raw(
-        contract.dataset, rows, window=name, application=source.application, position=window.position
-    )
+async def _patiently(append: Callable[..., int], stop: asyncio.Event, patience: Sequence[float]) -> int:
+    """Call `append` until the lake takes the window, with a pause of `patience` after each refusal but the last."""
+    for tries, pause in enumerate(patience):
+        try:
+            return await asyncio.to_thread(append, tried=tries > 0)
+        except TransientError as error:
+            _log.warning("the lake refused a window, which is kept in hand", error=error.message, again_in=pause)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+            break  # told to stop: one last try
+    return await asyncio.to_thread(append, tried=bool(patience))
 
 
-def raw_rows(window: Window, name: str, contract: Contract, *, identify: Identify, event_date: EventDate) -> pa.Table:
-    """The window as rows of raw, `RAW`, in the order of its deliveries. Interprets nothing of the body."""
+def raw_rows(window: Window, contract: Contract, *, identify: Identify, event_date: EventDate) -> pa.Table:
+    """The window, under a new name, as rows of raw, `RAW`, in the order of its deliveries."""
     deliveries = window.deliveries
     identified = [identify(delivery) for delivery in deliveries]
     dates = [event_date(delivery, who, contract) for delivery, who in zip(deliveries, identified, strict=True)]
     count = len(deliveries)
     columns: dict[str, object] = {
-        "window": pa.repeat(name, count),
+        "window": pa.repeat(str(uuid6.uuid7()), count),
         "row": pa.array(range(count), pa.int32()),
         "body": [delivery.body for delivery in deliveries],
         "content_type": [delivery.content_type for delivery in deliveries],

@@ -63,7 +63,7 @@ def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validato
     failed = {**judged.failed, **validator.whole(rows, contract)}
     return Verdicts(
         records=raw.num_rows,
-        curated=_curated(rows, raw.take(index), contract, batch),
+        curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch),
         quarantine=_quarantine(rejects, raw, contract, batch),
         duplicates=pc.sum(pc.invert(first)).as_py() or 0,
         rejected=_counts(rejects),

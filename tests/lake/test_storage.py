@@ -41,6 +41,19 @@ def test_a_url_that_is_no_lake_is_refused_with_the_remedy(url: str) -> None:
         open_storage(url)
 
 
+def test_a_refused_url_is_not_repeated() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_storage("abfss://fs@account/lake?sig=tops3cret")
+    assert "tops3cret" not in str(refused.value)
+
+
+def test_files_have_the_mode_of_the_umask_so_that_others_can_read_them(tmp_path: Path) -> None:
+    (tmp_path / "like").write_bytes(b"")
+    LocalStorage(tmp_path).put("a", b"")
+    LocalStorage(tmp_path).put_if_absent("b", b"")
+    assert len({(tmp_path / name).stat().st_mode for name in ("like", "a", "b")}) == 1
+
+
 def test_a_lake_folder_may_have_spaces(tmp_path: Path) -> None:
     folder = tmp_path / "my lake"
     assert open_storage(folder.as_uri()).root == folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from deltalake import DeltaTable
@@ -70,7 +70,12 @@ class Shop:
         lake.prepare(contract)
 
     def land(
-        self, *deliveries: Delivery, reached: Reached = passing, rows: int = 50_000, source: Source | None = None
+        self,
+        *deliveries: Delivery,
+        reached: Reached = passing,
+        rows: int = 50_000,
+        source: Source | None = None,
+        patience: Sequence[float] = (),
     ) -> Landed:
         """Publish `deliveries` and land what waits."""
         for delivery in deliveries:
@@ -85,6 +90,7 @@ class Shop:
                 bounds=Bounds(rows=rows),
                 stop=asyncio.Event(),
                 reached=reached,
+                patience=patience,
             )
         )
 

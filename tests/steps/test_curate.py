@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import shutil
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from ingest.decode import decode
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import DeltaLake, LocalStorage
+from ingest.lake import DeltaLake, LocalStorage, raw
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.points import Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
+from ingest.steps import Landed
 from ingest.steps.verdicts import judge
 from ingest.validate import Suite
 from tests.steps.shop import Shop, order
@@ -45,7 +48,12 @@ def test_a_table_that_was_made_again_is_refused_and_not_read_from_a_stale_positi
     shop.land(order("a"))
     shop.curate()
     shutil.rmtree(shop.lake.uri(stage, "orders"))
-    with pytest.raises(TableReplaced, match=stage):
+    with pytest.raises(TableReplaced, match=f"{stage} of orders is gone"):
+        shop.lake.prepare(shop.contract)
+    assert not Path(shop.lake.uri(stage, "orders")).exists()  # it may be a volume that is not mounted
+    other = Shop(DeltaLake(LocalStorage(Path(shop.lake.uri("raw", "orders")).parents[1] / "other")), shop.contract)
+    shutil.copytree(other.lake.uri(stage, "orders"), shop.lake.uri(stage, "orders"))
+    with pytest.raises(TableReplaced, match="was made again"):
         shop.lake.prepare(shop.contract)
 
 
@@ -127,3 +135,35 @@ def test_judging_writes_nothing(shop: Shop) -> None:
     assert batch is not None
     assert judge(batch, shop.contract, shop.lake, decode, Suite()).records == 2
     assert shop.versions() == before
+
+
+def test_a_commit_that_comes_between_opening_and_reading_the_log_shifts_no_version(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs numbers the newest commits from the version of the handle, however old that is."""
+    shop.land(order("a"), order("b"), order("c"))
+    read = DeltaTable.history
+    grown: list[Landed] = []
+
+    def grow(table: DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
+        if not grown:
+            grown.append(shop.land(*[order(f"late{number}") for number in range(40)]))
+        return read(table, limit)
+
+    monkeypatch.setattr(DeltaTable, "history", grow)
+    uri = shop.lake.uri("raw", "orders")
+    assert raw.pending_rows(uri, 0, 1) == 3
+    assert raw.pending_rows(uri, 0, 2) == 43
+
+
+def test_two_keys_that_join_to_one_text_are_two_events(shop: Shop) -> None:
+    shop.land(order("b\0c")._replace(source="a/q"))
+    shop.curate()
+    shop.land(order("c")._replace(source="a/q\0b"))
+    assert shop.curate().curated == 1
+
+
+def test_the_last_day_of_the_calendar_has_no_day_after_it(shop: Shop) -> None:
+    shop.contract = dataclasses.replace(shop.contract, last_date=dt.date.max)
+    shop.land(order("a")._replace(timestamp=dt.datetime(9999, 12, 31, tzinfo=dt.UTC)))
+    assert shop.curate().curated == 1

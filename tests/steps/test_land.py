@@ -58,6 +58,30 @@ def test_a_lake_that_refuses_leaves_every_message_in_the_queue(shop: Shop, monke
     assert shop.land().rows == 2
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_window_that_the_lake_refused_is_kept_in_hand_and_committed_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """Given back, it would count as a failed delivery. The refused try may have been committed after all."""
+    append, tries = DeltaLake.append_raw, []
+
+    def refuse(lake: DeltaLake, *args: Any, **kwargs: Any) -> int:
+        tries.append(kwargs["window"])
+        if len(tries) < 3 and not committed:
+            raise LakeUnavailable("No space left on device")
+        version = append(lake, *args, **kwargs)
+        if len(tries) < 3:
+            raise LakeUnavailable("the answer was lost")
+        return version
+
+    monkeypatch.setattr(DeltaLake, "append_raw", refuse)
+    assert shop.land(order("a"), order("b"), patience=(0.001, 0.001, 0.001)).rows == 2
+    assert len(tries) == 3
+    assert len(set(tries)) == 1
+    assert [row["redelivered"] for row in raw(shop)] == [False, False]
+    assert waiting(shop.broker) == 0
+
+
 def test_a_redelivery_gets_the_date_and_the_id_of_the_first_delivery(shop: Shop) -> None:
     """Neither may come from landing time or the delivery: it would be another row for deduplication."""
     with pytest.raises(SimulatedCrash):
