@@ -161,11 +161,10 @@ def status(
 
 def _status(settings: Settings, dataset: str) -> dict[str, Any]:
     totals, last = api.status(settings, dataset)
-    accounted = totals.curated + totals.quarantined + totals.duplicates + totals.pending
     return {
         "dataset": dataset,
         **dataclasses.asdict(totals),
-        "holds": totals.raw == accounted,
+        "holds": totals.holds,
         "last_batch": None if last is None else last.to_dict(),
     }
 

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any, Self
 from cryptography.fernet import Fernet
 
 from airflow_api import AirflowApi
-from broker import free_port
+from broker import free_port, is_free
 from sessions import end_session, session_members, started, tethered
 
 __all__ = ["Airflow", "AirflowFailed", "PortTaken"]
@@ -97,7 +96,7 @@ class Airflow(AirflowApi):
         """
         if self.running:
             return
-        if self._chosen and not _is_free(self.port):
+        if self._chosen and not is_free(self.port):
             raise PortTaken(self.port)
         begun = dt.datetime.now(dt.UTC)
         process = self._launch()
@@ -216,13 +215,3 @@ def _secrets(file: Path) -> dict[str, str]:
 
 def _read(file: Path) -> dict[str, Any] | None:
     return dict(json.loads(file.read_text())) if file.exists() else None
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

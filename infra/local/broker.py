@@ -22,7 +22,7 @@ from pamqp import commands, frame, header
 
 from sessions import end_session, kill_session, started
 
-__all__ = ["Broker", "BrokerError", "free_port"]
+__all__ = ["Broker", "BrokerError", "free_port", "is_free"]
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
@@ -173,7 +173,7 @@ class Broker:
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         port = self._asked or self._state.get("port") or free_port()
-        if not _is_free(port):
+        if not is_free(port):
             if self._asked:
                 raise BrokerError(f"port {port} of 127.0.0.1 is taken: choose another, or end what listens there")
             port = free_port()
@@ -242,7 +242,8 @@ def _private(file: Path, text: str) -> None:
     new.replace(file)
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are not listeners
         try:

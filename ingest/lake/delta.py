@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from ingest.errors import LakeUnavailable, TableReplaced
+from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
 from ingest.lake import paths, published, raw
 from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
@@ -112,16 +112,15 @@ class DeltaLake:
         name = f"tables of {contract.dataset}"
         if not self.exists(contract.dataset):
             return Finding(name, ok=False, says="not all are there", remedy="run `lakepost lake init`")
-        curated = pa.schema(open_table(self.uri("curated", contract.dataset)).schema().to_arrow())
-        if not curated.equals(curated_schema(contract)):
+        try:
+            self.fits(contract)
+        except SchemaMismatch:
             remedy = "restore the contract's columns, or start a new dataset"
             return Finding(name, ok=False, says="curated does not have the contract's columns", remedy=remedy)
         totals = self.totals(contract.dataset)
-        accounted = totals.curated + totals.quarantined + totals.duplicates + totals.pending
-        says = f"{totals.raw} rows in raw, {accounted} accounted for, {totals.pending} pending"
-        remedy = "rows are missing or doubled: keep the lake as it is and report it"
-        ok = totals.raw == accounted
-        return Finding(name, ok=ok, says=says, remedy="" if ok else remedy)
+        says = f"{totals.raw} rows in raw, {totals.accounted} accounted for, {totals.pending} pending"
+        remedy = "" if totals.holds else "rows are missing or doubled: keep the lake as it is and report it"
+        return Finding(name, ok=totals.holds, says=says, remedy=remedy)
 
     def position(self, dataset: str, application: str) -> int | None:
         """The application transaction's last number in raw, or null."""

@@ -81,7 +81,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Rows per table, as of one look: `raw = curated + quarantined + duplicates + pending`."""
+    """Rows per table, as of one look: the account `holds` when raw is all that is `accounted` for."""
 
     raw: int
     curated: int
@@ -91,6 +91,16 @@ class Totals:
     raw_version: int
     curated_version: int
     unknown_date: int
+
+    @property
+    def accounted(self) -> int:
+        """Rows that are curated, quarantined, counted as duplicates, or pending."""
+        return self.curated + self.quarantined + self.duplicates + self.pending
+
+    @property
+    def holds(self) -> bool:
+        """Invariant 2: no row is missing and none is doubled."""
+        return self.raw == self.accounted
 
 
 class Lake(Protocol):
