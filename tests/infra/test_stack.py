@@ -79,8 +79,12 @@ def test_a_process_that_left_the_session_of_its_parent_ends_with_it(end: Callabl
 
 
 def test_a_session_whose_leaders_number_went_to_another_process_is_left_alone() -> None:
-    mine = os.getsid(0)
-    assert session_members(mine, "1") == []
+    idle = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(idle, stdin=subprocess.PIPE, start_new_session=True) as leader:
+        born = started(leader.pid)
+        assert [member.pid for member in session_members(leader.pid, born)] == [leader.pid]
+        assert session_members(leader.pid, "1") == []
+        leader.kill()
 
 
 def test_a_tethered_session_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
