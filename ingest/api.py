@@ -207,9 +207,9 @@ def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
     return lake.totals(dataset), lake.last_account(dataset)
 
 
-def partitions_since(settings: Settings, dataset: str, batch: int) -> tuple[list[str], int]:
-    """The event dates (ISO, ascending) that batches after `batch` touched, and the newest batch's number."""
-    return _lake(settings).partitions_since(dataset, batch)
+def partitions_since(settings: Settings, dataset: str, version: int) -> tuple[list[str], int]:
+    """The event dates (ISO, ascending) touched after curated's `version`, and the newest accounted version."""
+    return _lake(settings).partitions_since(dataset, version)
 
 
 def sql(

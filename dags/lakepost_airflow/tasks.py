@@ -30,7 +30,7 @@ def land(dataset: str, schemas_dir: str) -> dict[str, Any]:
 def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
     """Raw → curated and quarantine, then publish the event dates touched as partitions of the asset.
 
-    Published are the dates of every batch since the last event of the asset, not only this run's: a run that
+    Published are the dates of every commit since the last event of the asset, not only this run's: a run that
     was killed after its commit, or stopped by a gate after its first batch, published nothing. A run with
     nothing to publish is skipped, its account kept: an event without a partition would say that something is
     new, and would start consumers that do not know partitions.
@@ -41,17 +41,20 @@ def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
     settings = task_settings(Path(schemas_dir))
     account = api.curate(settings, dataset, accept=bool(context["params"]["accept"])).to_dict()
     asset = curated_asset(dataset)
-    partitions, batch = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
+    partitions, version = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
     if not partitions:
         context["ti"].xcom_push(key="return_value", value=account)
         raise AirflowSkipException(f"nothing new to publish for {dataset}")
     event = context["outlet_events"][asset]
     event.add_partitions(partitions)
-    event.extra = {"batch": batch} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
+    event.extra = {"curated_version": version} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
     return account
 
 
 def _published(events: Any) -> int:
-    """The batch that the asset's newest event of ours published; 0 when there is none. Others may be made by hand."""
-    batches = (int(events[-place].extra.get("batch", 0)) for place in range(1, len(events) + 1))
-    return next((batch for batch in batches if batch), 0)
+    """Curated's version that the asset's newest event of ours published; 0 when there is none.
+
+    Others may be made by hand.
+    """
+    versions = (int(events[-place].extra.get("curated_version", 0)) for place in range(1, len(events) + 1))
+    return next((version for version in versions if version), 0)

@@ -229,25 +229,25 @@ class DeltaLake:
                 raw=raw_table.count(),
                 curated=curated.count(),
                 quarantined=published.quarantined(self.uri("quarantine", dataset), curated),
-                duplicates=published.duplicates(self.uri("accounts", dataset), self.uri("curated", dataset), until),
+                duplicates=published.duplicates(self.uri("accounts", dataset), curated),
                 pending=raw.pending_rows(self.uri("raw", dataset), until, raw_table.version()),
                 raw_version=raw_table.version(),
                 curated_version=curated.version(),
                 unknown_date=pc.sum(unknown["num_records"]).as_py() or 0,
             )
 
-    def partitions_since(self, dataset: str, batch: int) -> tuple[list[str], int]:
-        """The event dates (ISO, ascending) that batches after `batch` touched, and the newest batch's number."""
+    def partitions_since(self, dataset: str, version: int) -> tuple[list[str], int]:
+        """The event dates (ISO, ascending) touched after curated's `version`, and the newest accounted version."""
         with _storage_errors():
-            rows = published.accounts(self.uri("accounts", dataset)).to_pylist()
-        newer = [row for row in rows if row["batch"] > batch]
+            newer = published.accounts(self.uri("accounts", dataset), version).to_pylist()
         dates = sorted({date for row in newer for date in json.loads(row["partitions"])})
-        return dates, max((row["batch"] for row in newer), default=batch)
+        return dates, newer[-1]["curated_version"] if newer else version
 
     def last_account(self, dataset: str) -> Account | None:
         """The account of the newest batch, or null."""
         with _storage_errors():
-            rows = published.accounts(self.uri("accounts", dataset)).to_pylist()
+            accounts = published.accounts(self.uri("accounts", dataset)).to_pylist()
+        rows = [row for row in accounts if row["kind"] == "curate"]
         if not rows:
             return None
         row = rows[-1]
@@ -258,6 +258,7 @@ class DeltaLake:
             quarantined=row["quarantined"],
             duplicates=row["duplicates"],
             raw_version=row["batch"],
+            curated_version=row["curated_version"],
             partitions=tuple(json.loads(row["partitions"])),
         )
 

@@ -28,7 +28,10 @@ __all__ = [
 ]
 
 CURATE = "curate"
-"""The application transaction of curated, quarantine and accounts; its number is the raw version a batch reads to."""
+"""The application transaction of curated and quarantine; its number is the raw version a batch reads to."""
+
+_ACCOUNTING = "account"
+"""The application transaction of accounts; its number is the version of curated that it has accounted for."""
 
 _ACCOUNT = "lakepost.account"
 _SEARCHED_ROWS = 500_000
@@ -66,42 +69,41 @@ def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str,
 
 def write_accounts(uri: str, curated_uri: str) -> None:
     """Write the account rows that curated's log holds and `accounts` does not: nobody else can have lost them."""
-    curated = open_table(curated_uri)
-    written = open_table(uri).transaction_version(CURATE) or 0
-    if position(curated) <= written:
-        return
-    for account in sorted(_newer(curated_uri, written), key=lambda row: int(row["batch"])):
+    written = _accounted(open_table(uri))
+    for version, account in reversed(_newer(curated_uri, written)):
         moment = dt.datetime.fromisoformat(account["committed_at"])
-        row = pa.Table.from_pylist([{**account, "committed_at": moment}], schema=ACCOUNTS)
-        commit(uri, row, Entry(CURATE, account["batch"], numbered(CURATE, account["batch"])))
+        values = {**account, "curated_version": version, "committed_at": moment}
+        row = pa.Table.from_pylist([values], schema=ACCOUNTS)
+        commit(uri, row, Entry(_ACCOUNTING, version, numbered(_ACCOUNTING, version)))
 
 
-def _newer(curated_uri: str, written: int) -> Iterable[dict[str, Any]]:
-    """The accounts in curated's log beyond batch `written`, newest first; stops at the first that is not."""
-    for _, commit_info in history(curated_uri, -1):
-        if _ACCOUNT in commit_info:
-            account = json.loads(commit_info[_ACCOUNT])
-            if account["batch"] <= written:
-                return
-            yield account
+def _accounted(accounts: DeltaTable) -> int:
+    """The version of curated to which `accounts` was written; 0 is curated's creation."""
+    return accounts.transaction_version(_ACCOUNTING) or 0
 
 
-def accounts(uri: str) -> pa.Table:
-    """Every account row, `ACCOUNTS`, oldest first."""
-    return pa.Table.from_batches(scan(open_table(uri), ACCOUNTS), schema=ACCOUNTS).sort_by("batch")
+def _newer(curated_uri: str, version: int) -> list[tuple[int, dict[str, Any]]]:
+    """(version, account) of curated's commits beyond `version` that carry one, newest first."""
+    commits = history(curated_uri, version)
+    return [(number, json.loads(commit_info[_ACCOUNT])) for number, commit_info in commits if _ACCOUNT in commit_info]
 
 
-def duplicates(uri: str, curated_uri: str, until: int) -> int:
-    """Rows dropped as duplicates in the batches to `until`.
+def accounts(uri: str, after: int = -1) -> pa.Table:
+    """Every account row of curated's versions beyond `after`, `ACCOUNTS`, oldest first."""
+    found = scan(open_table(uri), ACCOUNTS, f"curated_version > {after}")
+    return pa.Table.from_batches(found, schema=ACCOUNTS).sort_by("curated_version")
 
-    From the accounts, and from curated's log for batches whose account a killed run left to the next one.
+
+def duplicates(uri: str, curated: DeltaTable) -> int:
+    """Rows dropped as duplicates up to the version of `curated` as it was opened.
+
+    From the accounts, and from curated's log for commits whose account a killed run left to the next one.
     """
-    table = open_table(uri)
-    columns = pa.schema([ACCOUNTS.field(name) for name in ("batch", "duplicates")])
-    written = pa.Table.from_batches(scan(table, columns, f"batch <= {until}"), schema=columns)
-    newest = table.transaction_version(CURATE) or 0
-    unwritten = _newer(curated_uri, newest) if newest < until else ()
-    left = sum(int(row["duplicates"]) for row in unwritten if row["batch"] <= until)
+    table, version = open_table(uri), curated.version()
+    columns = pa.schema([ACCOUNTS.field(name) for name in ("curated_version", "duplicates")])
+    written = pa.Table.from_batches(scan(table, columns, f"curated_version <= {version}"), schema=columns)
+    unwritten = _newer(curated.table_uri, _accounted(table)) if _accounted(table) < version else []
+    left = sum(int(account["duplicates"]) for number, account in unwritten if number <= version)
     return int(pc.sum(written["duplicates"]).as_py() or 0) + left
 
 

@@ -60,6 +60,8 @@ QUARANTINE = pa.schema(
 
 ACCOUNTS = pa.schema(
     [
+        pa.field("curated_version", pa.int64(), nullable=False),  # the commit of curated that it accounts for
+        pa.field("kind", pa.string(), nullable=False),  # the verb: curate; others move rows, their records are 0
         pa.field("batch", pa.int64(), nullable=False),  # the raw version it reads to, inclusive
         pa.field("after", pa.int64(), nullable=False),  # the raw version it reads from, exclusive
         pa.field("records", pa.int64(), nullable=False),

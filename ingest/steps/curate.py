@@ -93,8 +93,9 @@ def _publish(
 
 
 def _account_row(batch: Batch, contract: Contract, verdicts: Verdicts, *, accepted: bool) -> dict[str, Any]:
-    """A row of `tables.ACCOUNTS`, as JSON values."""
+    """A row of `tables.ACCOUNTS`, as JSON values, but for the version that its commit will have."""
     return {
+        "kind": "curate",
         "batch": batch.until,
         "after": batch.after,
         "records": verdicts.records,

@@ -165,13 +165,15 @@ class _Run:
         self.context = {
             "params": {"accept": False, "max_messages": None} | params,
             "ti": SimpleNamespace(xcom_push=lambda key, value: self.pushed.update({key: value})),
-            "inlet_events": {asset: [] if published is None else [SimpleNamespace(extra={"batch": published})]},
+            "inlet_events": {
+                asset: [] if published is None else [SimpleNamespace(extra={"curated_version": published})]
+            },
             "outlet_events": {asset: event},
         }
 
-    def since(self, _settings: object, _dataset: str, batch: int) -> tuple[list[str], int]:
-        newer = {number: dates for number, dates in self.unpublished.items() if number > batch}
-        return sorted({date for dates in newer.values() for date in dates}), max(newer, default=batch)
+    def since(self, _settings: object, _dataset: str, version: int) -> tuple[list[str], int]:
+        newer = {number: dates for number, dates in self.unpublished.items() if number > version}
+        return sorted({date for dates in newer.values() for date in dates}), max(newer, default=version)
 
     def step(self, settings: object, dataset: str, **options: Any) -> Account:
         self.calls.append((settings, dataset, options))
@@ -203,7 +205,7 @@ def test_curate_publishes_the_dates_it_touched_as_partitions(begin: Any) -> None
     assert tasks.curate("orders", "/schemas")["curated"] == 5
     assert run.calls == [(("settings", Path("/schemas")), "orders", {"accept": True})]
     assert run.partitions == ["2026-11-20", "2026-11-21"]
-    assert run.event.extra == {"batch": 5, "curated": 5, "quarantined": 0, "duplicates": 0}
+    assert run.event.extra == {"curated_version": 5, "curated": 5, "quarantined": 0, "duplicates": 0}
 
 
 def test_curate_publishes_what_a_run_that_was_killed_after_its_commit_did_not(begin: Any) -> None:

@@ -112,6 +112,7 @@ class TestTheAccountIsPartOfTheCuratedCommit:
         shop.curate()
         (account,) = shop.accounts()
         assert (account["records"], account["curated"], account["quarantined"]) == (3, 2, 1)
+        assert (account["kind"], account["curated_version"]) == ("curate", 1)
 
     def test_writing_it_again_changes_nothing(self, shop: Shop) -> None:
         shop.land(order("a"))
