@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from aiormq import Connection
-from aiormq.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     AMQPError,
     ChannelAccessRefused,
@@ -30,15 +30,15 @@ _DIFFERENCE = re.compile(
 )
 
 
-async def compare_exchange(connection: Connection, binding: QueueBinding) -> bool:
+async def compare_exchange(connection: AbstractConnection, binding: QueueBinding) -> bool:
     """Declare the exchange; false where the user may not and it exists, uncompared. Raises `TopologyError`."""
     if not binding.exchange:
         return True
 
     async def attempt(channel: AbstractChannel, *, passive: bool) -> None:
-        await channel.exchange_declare(
+        await channel.declare_exchange(
             binding.exchange,
-            exchange_type=binding.exchange_type,
+            binding.exchange_type,
             durable=True,
             passive=passive,
             timeout=CONNECT_SECONDS,
@@ -47,21 +47,21 @@ async def compare_exchange(connection: Connection, binding: QueueBinding) -> boo
     return await _declared(connection, f"exchange {binding.exchange!r}", attempt)
 
 
-async def compare_queue(connection: Connection, binding: QueueBinding) -> bool:
+async def compare_queue(connection: AbstractConnection, binding: QueueBinding) -> bool:
     """Declare the queue; false where the user may not and it exists, uncompared. Raises `TopologyError`."""
     arguments: dict[str, Any] = dict(binding.arguments)
     if binding.queue_type != "classic":  # a classic queue is what a queue without the argument is
         arguments["x-queue-type"] = binding.queue_type
 
     async def attempt(channel: AbstractChannel, *, passive: bool) -> None:
-        await channel.queue_declare(
+        await channel.declare_queue(
             binding.queue, durable=True, passive=passive, arguments=arguments, timeout=CONNECT_SECONDS
         )
 
     return await _declared(connection, f"queue {binding.queue!r}", attempt)
 
 
-async def depth(connection: Connection, queue: str) -> tuple[int, int]:
+async def depth(connection: AbstractConnection, queue: str) -> tuple[int, int]:
     """How many messages wait in the queue, and how many consumers it has.
 
     Raises:
@@ -70,18 +70,21 @@ async def depth(connection: Connection, queue: str) -> tuple[int, int]:
     try:
         with broker_errors(f"looking at the queue {queue!r}", but=(ChannelNotFoundEntity, ChannelLockedResource)):
             async with scratch(connection) as channel:
-                found = await channel.queue_declare(queue, passive=True, timeout=CONNECT_SECONDS)
+                found = await channel.declare_queue(queue, passive=True, timeout=CONNECT_SECONDS)
     except ChannelNotFoundEntity:
         raise TopologyError(f"there is no queue {queue!r}", remedy="`lakepost land` declares it") from None
     except ChannelLockedResource:
         raise _exclusive(f"queue {queue!r}") from None
-    return found.message_count or 0, found.consumer_count or 0
+    told = found.declaration_result
+    return told.message_count or 0, told.consumer_count or 0
 
 
 @contextlib.asynccontextmanager
-async def scratch(connection: Connection) -> AsyncIterator[AbstractChannel]:
+async def scratch(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
     """A channel for one question: a refusal closes it, and it alone."""
-    channel = await connection.channel(publisher_confirms=False, timeout=CONNECT_SECONDS)
+    channel = connection.channel(publisher_confirms=False)
+    async with asyncio.timeout(CONNECT_SECONDS):
+        await channel.initialize()
     try:
         yield channel
     finally:
@@ -89,7 +92,7 @@ async def scratch(connection: Connection) -> AsyncIterator[AbstractChannel]:
             await channel.close()
 
 
-async def _declared(connection: Connection, what: str, attempt: Callable[..., Awaitable[None]]) -> bool:
+async def _declared(connection: AbstractConnection, what: str, attempt: Callable[..., Awaitable[None]]) -> bool:
     try:
         async with scratch(connection) as channel:
             await attempt(channel, passive=False)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 
-from aiormq import Connection
+from aio_pika import Connection
 from aiormq.exceptions import (
     AMQPError,
     AuthenticationError,
@@ -79,7 +79,8 @@ async def connect(url: str, name: str, woken: Callable[[], None]) -> tuple[Conne
     """
     where = place(url)
     transport = Transport(woken)
-    connection = Connection(url, transport_factory=transport, client_properties={"connection_name": name})
+    connection = Connection(URL(url), client_properties={"connection_name": name})
+    connection.kwargs["transport_factory"] = transport  # aio-pika hands these on to its engine
     try:
         with broker_errors(f"connecting to {where}"):
             async with asyncio.timeout(CONNECT_SECONDS):

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, cast
 
-from aiormq import Channel, Connection
+from aio_pika import Connection
+from aiormq import Channel
 
 from ingest.errors import SourceUnavailable, TopologyError
 from ingest.model.contract import QueueBinding
@@ -54,15 +55,17 @@ class RabbitQueue:
         try:
             await declare(self._connection, self._binding)
             with broker_errors("opening a channel"):
-                opened = await self._connection.channel(publisher_confirms=False, timeout=CONNECT_SECONDS)
-                self._channel = cast("Channel", opened)
+                opened = self._connection.channel(publisher_confirms=False)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await opened.initialize()
+                self._channel = cast("Channel", await opened.get_underlay_channel())
         except BaseException:
             await self._leave()
             raise
         self._transport.inbox.collect(self._channel.number, queue)
         self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
         self._channel.closing.add_done_callback(self._closed)
-        self._connection.closing.add_done_callback(self._closed)
+        self._channel.connection.closing.add_done_callback(self._closed)
         return self
 
     async def __aexit__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from aiormq import Connection
+from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from ingest.errors import LakepostError, TopologyError
@@ -17,7 +17,7 @@ from ingest.sources.connection import CONNECT_SECONDS, broker_errors, connect, p
 __all__ = ["declare", "examine"]
 
 
-async def declare(connection: Connection, binding: QueueBinding) -> None:
+async def declare(connection: AbstractConnection, binding: QueueBinding) -> None:
     """Make sure that exchange, queue and bindings are there, without changing what exists.
 
     A user without the right to configure is fine as long as both exist.
@@ -34,7 +34,8 @@ async def declare(connection: Connection, binding: QueueBinding) -> None:
         for routing_key in binding.routing_keys:
             with contextlib.suppress(ChannelAccessRefused):  # then whoever made the queue bound it
                 async with scratch(connection) as channel:
-                    await channel.queue_bind(binding.queue, binding.exchange, routing_key, timeout=CONNECT_SECONDS)
+                    queue = await channel.get_queue(binding.queue, ensure=False)
+                    await queue.bind(binding.exchange, routing_key, timeout=CONNECT_SECONDS)
 
 
 async def examine(url: str, binding: QueueBinding) -> list[Finding]:
@@ -51,7 +52,7 @@ async def examine(url: str, binding: QueueBinding) -> list[Finding]:
 
 
 @contextlib.asynccontextmanager
-async def _visit(url: str) -> AsyncIterator[Connection]:
+async def _visit(url: str) -> AsyncIterator[AbstractConnection]:
     connection, transport = await connect(url, "lakepost doctor", lambda: None)
     try:
         with broker_errors("looking at the broker"):
@@ -62,13 +63,13 @@ async def _visit(url: str) -> AsyncIterator[Connection]:
         transport.abort()
 
 
-async def _look_at_exchange(connection: Connection, binding: QueueBinding) -> Finding:
+async def _look_at_exchange(connection: AbstractConnection, binding: QueueBinding) -> Finding:
     name = binding.exchange
     if not name:
         return Finding("exchange", ok=True, says="the default exchange")
     try:
         async with scratch(connection) as channel:
-            await channel.exchange_declare(name, passive=True, timeout=CONNECT_SECONDS)
+            await channel.declare_exchange(name, passive=True, timeout=CONNECT_SECONDS)
         compared = await compare_exchange(connection, binding)  # it exists, so this declares nothing
     except ChannelNotFoundEntity:
         return Finding(
@@ -81,7 +82,7 @@ async def _look_at_exchange(connection: Connection, binding: QueueBinding) -> Fi
     )
 
 
-async def _look_at_queue(connection: Connection, binding: QueueBinding) -> list[Finding]:
+async def _look_at_queue(connection: AbstractConnection, binding: QueueBinding) -> list[Finding]:
     try:
         waiting, consumers = await depth(connection, binding.queue)
         compared = await compare_queue(connection, binding)

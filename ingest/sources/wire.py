@@ -1,4 +1,4 @@
-"""Deliveries straight from the socket, everything else to aiormq.
+"""Deliveries straight from the socket, everything else to aio-pika and its engine aiormq.
 
 aiormq spends three awaited reads, two queue hops and a task on each message (20,000 a second) and has no way to
 stop reading. So the transport that it is given keeps the content frames of the consuming channel for itself: a
