@@ -139,7 +139,10 @@ def _attempt(uri: str, given: pa.Table | Callable[[DeltaTable], pa.Table], entry
     table = open_table(uri)
     if entry.done(table, attempt):
         return table.version()
-    rows = given(table) if callable(given) else given
+    try:
+        rows = given(table) if callable(given) else given
+    except (DeltaError, OSError) as error:
+        raise _Undecided(error) from error
     same_schema(table, rows.schema, uri)
     last = table.transaction_version(entry.application)
     number = entry.number if entry.number is not None else (-1 if last is None else last) + 1

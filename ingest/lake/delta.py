@@ -15,14 +15,14 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import paths, published, raw, replaying
+from ingest.lake import paths, published, raw, rejected, replaying
 from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
 from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
-from ingest.model.replay import Chunk
+from ingest.model.replay import Chunk, Filter
 from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, curated_schema
 
 __all__ = ["DeltaLake"]
@@ -227,6 +227,16 @@ class DeltaLake:
         """Take out of quarantine what a killed replay has moved; returns how many rows."""
         with _storage_errors():
             return replaying.finish(self._tables(dataset))
+
+    def quarantine_groups(self, dataset: str) -> list[dict[str, Any]]:
+        """Quarantine by reason, expectation, column and contract version, most rows first."""
+        with _storage_errors():
+            return rejected.groups(self._tables(dataset))
+
+    def quarantine_rows(self, dataset: str, wanted: Filter, limit: int) -> tuple[pa.Table, bool]:
+        """The first `limit` rows of quarantine that `wanted` lets through, and whether there are more."""
+        with _storage_errors():
+            return rejected.rows(self._tables(dataset), wanted, limit)
 
     def _tables(self, dataset: str) -> replaying.Tables:
         return replaying.Tables(self._storage, dataset)
