@@ -66,7 +66,7 @@ def _document(contract: Contract) -> str:
             (
                 "Trigger this after the contract, the suite or the code was mended so that rows in quarantine are valid"
                 f" now. Every row in `quarantine/{name}` is judged again by the contract of today ({contract.version}"
-                " when this page was made): what is valid moves to curated, exactly once; what curated knows by its event id"
+                " when this page was made): what is valid moves to curated, exactly once; what curated has by its id"
                 " leaves as a counted duplicate; the rest stays, with its reason of today. It has no schedule: nothing"
                 " changes for rejected rows until somebody mends something."
             ),
