@@ -25,10 +25,24 @@ from ingest.model.delivery import Bounds
 from ingest.model.finding import Finding
 from ingest.model.points import Reached, passing
 from ingest.model.ports import Totals
+from ingest.model.replay import Filter, Replayed
 from ingest.settings import Settings
 from ingest.steps.land import Landed, Progress
 
-__all__ = ["curate", "datasets", "doctor", "ingest", "init", "land", "partitions_since", "sql", "status"]
+__all__ = [
+    "curate",
+    "datasets",
+    "doctor",
+    "ingest",
+    "init",
+    "land",
+    "partitions_since",
+    "quarantine_groups",
+    "quarantine_rows",
+    "replay",
+    "sql",
+    "status",
+]
 
 
 def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
@@ -196,6 +210,59 @@ def ingest(
     landed = land(settings, dataset, stop_on_signals=stop_on_signals, progress=progress)
     curated = curate(settings, dataset, accept=accept, progress=progress)
     return dataclasses.replace(curated, landed=landed.landed, seconds=landed.seconds + curated.seconds)
+
+
+def replay(
+    settings: Settings,
+    dataset: str,
+    *,
+    dry_run: bool = False,
+    reached: Reached = passing,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Quarantined rows once more, under the contract of today; what is valid now moves to curated.
+
+    Raises:
+        LakepostError: any of the tree; after an interruption or a transient one, run it again.
+    """
+    from ingest import steps
+    from ingest.decode import decode
+    from ingest.validate import Suite
+
+    contract, lake = _standing(settings, dataset)
+    if not dry_run:
+        lake.prepare(contract)
+    return steps.replay(
+        contract,
+        lake,
+        decode=decode,
+        validator=Suite(),
+        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        dry_run=dry_run,
+        reached=reached,
+        progress=progress,
+    )
+
+
+def quarantine_groups(settings: Settings, dataset: str) -> list[dict[str, Any]]:
+    """Quarantine by reason, expectation, column and contract version, most rows first."""
+    _, lake = _standing(settings, dataset)
+    return lake.quarantine_groups(dataset)
+
+
+def quarantine_rows(settings: Settings, dataset: str, wanted: Filter, limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """The first `limit` quarantined rows that `wanted` lets through, and whether there are more."""
+    _, lake = _standing(settings, dataset)
+    rows, more = lake.quarantine_rows(dataset, wanted, limit)
+    return rows.to_pylist(), more
+
+
+def _standing(settings: Settings, dataset: str) -> tuple[Contract, DeltaLake]:
+    """The contract, and the lake that has the dataset's tables."""
+    contract, lake = _contract(settings, dataset), _lake(settings)
+    if not lake.exists(dataset):
+        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
+    return contract, lake
 
 
 def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingest import api, telemetry
+from ingest import api, cli_quarantine, telemetry
 from ingest.errors import GateClosed, LakepostError
 from ingest.model.account import Account
 from ingest.model.contract import Contract
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 lake_app = typer.Typer(help="The lake itself.", no_args_is_help=True)
 app.add_typer(lake_app, name="lake")
+app.add_typer(cli_quarantine.app, name="quarantine")
 
 Dataset = Annotated[str, typer.Argument(help="The dataset: a folder under schemas/.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -15,6 +15,7 @@
         ├── SourceUnavailable          exit 75  the broker refused, vanished or timed out
         ├── LakeUnavailable            exit 75  the lake's storage refused, is full or timed out
         └── CommitFailed               exit 75  another writer was first, every time; nothing was written
+            └── Overtaken              exit 75  curated changed since this run read it; nothing was written
 
 Adapters translate foreign exceptions at their seam, so an `aio_pika`, `azure`, `deltalake` or
 `great_expectations` exception never reaches a caller. Airflow's retry policy and the command's exit
@@ -31,6 +32,7 @@ __all__ = [
     "GateClosed",
     "LakeUnavailable",
     "LakepostError",
+    "Overtaken",
     "SchemaMismatch",
     "SourceReplaced",
     "SourceUnavailable",
@@ -120,3 +122,7 @@ class LakeUnavailable(TransientError):
 
 class CommitFailed(TransientError):
     """Other writers were first on every attempt; nothing was written."""
+
+
+class Overtaken(CommitFailed):
+    """Another verb changed curated since this run read it: what was judged must be judged again."""

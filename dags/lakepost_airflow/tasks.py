@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lakepost_airflow.connections import task_settings
 
-__all__ = ["curate", "curated_asset", "land"]
+__all__ = ["curate", "curated_asset", "land", "replay"]
 
 
 def curated_asset(dataset: str) -> Asset:
@@ -43,6 +43,28 @@ def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
     asset = curated_asset(dataset)
     partitions, version = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
     if not partitions:
+        context["ti"].xcom_push(key="return_value", value=account)
+        raise AirflowSkipException(f"nothing new to publish for {dataset}")
+    event = context["outlet_events"][asset]
+    event.add_partitions(partitions)
+    event.extra = {"curated_version": version} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
+    return account
+
+
+def replay(dataset: str, schemas_dir: str) -> dict[str, Any]:
+    """Quarantine once more, then publish the event dates touched, as `curate` does and with what it left over.
+
+    A dry run publishes nothing and is skipped, its account kept.
+    """
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    context = get_current_context()
+    settings = task_settings(Path(schemas_dir))
+    dry_run = bool(context["params"]["dry_run"])
+    account = api.replay(settings, dataset, dry_run=dry_run).to_dict()
+    asset = curated_asset(dataset)
+    partitions, version = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
+    if dry_run or not partitions:
         context["ti"].xcom_push(key="return_value", value=account)
         raise AirflowSkipException(f"nothing new to publish for {dataset}")
     event = context["outlet_events"][asset]

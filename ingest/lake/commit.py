@@ -37,7 +37,7 @@ class Entry:
 
     `number` is the application transaction's; null takes the next free one. `done` decides whether the
     commit is there already. `replacing` is an SQL predicate: rows it matches are replaced instead of
-    appended to.
+    appended to. `alone`: any commit that comes between opening and writing is a conflict, an append too.
     """
 
     application: str
@@ -45,6 +45,7 @@ class Entry:
     done: Done
     replacing: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
 
 def numbered(application: str, number: int) -> Done:
@@ -103,8 +104,10 @@ def scan(table: DeltaTable, schema: pa.Schema, predicate: str | None = None) -> 
         yield batch.select(schema.names).cast(schema)
 
 
-def commit(uri: str, rows: pa.Table, entry: Entry) -> int:
+def commit(uri: str, rows: pa.Table | Callable[[DeltaTable], pa.Table], entry: Entry) -> int:
     """Commit `rows` exactly once under `entry`; returns the table's version that holds them.
+
+    A function gives the rows of each attempt, from the handle that writes them.
 
     Raises:
         SchemaMismatch: `rows` do not have the table's schema; written anyway, 1.5 would become 1.
@@ -132,15 +135,21 @@ def commit(uri: str, rows: pa.Table, entry: Entry) -> int:
     raise AssertionError("unreachable: an attempt returns or raises")
 
 
-def _attempt(uri: str, rows: pa.Table, entry: Entry, attempt: int) -> int:
+def _attempt(uri: str, given: pa.Table | Callable[[DeltaTable], pa.Table], entry: Entry, attempt: int) -> int:
     table = open_table(uri)
     if entry.done(table, attempt):
         return table.version()
+    try:
+        rows = given(table) if callable(given) else given
+    except (DeltaError, OSError) as error:
+        raise _Undecided(error) from error
     same_schema(table, rows.schema, uri)
     last = table.transaction_version(entry.application)
     number = entry.number if entry.number is not None else (-1 if last is None else last) + 1
     properties = CommitProperties(
-        custom_metadata=dict(entry.metadata), app_transactions=[Transaction(entry.application, number)]
+        custom_metadata=dict(entry.metadata),
+        app_transactions=[Transaction(entry.application, number)],
+        max_commit_retries=0 if entry.alone else None,
     )
     try:
         if entry.replacing is None:

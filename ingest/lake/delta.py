@@ -15,13 +15,14 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import paths, published, raw
+from ingest.lake import paths, published, raw, rejected, replaying
 from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
 from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
+from ingest.model.replay import Chunk, Filter
 from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, curated_schema
 
 __all__ = ["DeltaLake"]
@@ -201,9 +202,44 @@ class DeltaLake:
         with _storage_errors():
             published.replace_quarantine(self.uri("quarantine", batch.dataset), curated, batch, rows)
 
-    def write_curated(self, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
+    def curated_version(self, dataset: str) -> int:
+        """Curated's newest version."""
+        return open_table(self.uri("curated", dataset)).version()
+
+    def write_curated(
+        self, batch: Batch, rows: pa.Table, account: Mapping[str, Any], *, seen: int | None = None
+    ) -> int:
         """Append the batch's rows, the point of truth; returns curated's version."""
-        return published.append_curated(self.uri("curated", batch.dataset), batch, rows, account)
+        with _storage_errors():
+            return published.append_curated(self.uri("curated", batch.dataset), batch, rows, account, seen)
+
+    def replay_chunks(self, dataset: str, *, max_rows: int, max_bytes: int) -> list[Chunk]:
+        """What stands in quarantine, in chunks of whole windows within both limits, oldest first."""
+        with _storage_errors():
+            return replaying.chunks(self._tables(dataset), max_rows=max_rows, max_bytes=max_bytes)
+
+    def pin_chunk(self, chunk: Chunk) -> replaying.DeltaChunk:
+        """The chunk's rows as of one version of curated."""
+        with _storage_errors():
+            return replaying.DeltaChunk(self._tables(chunk.dataset), chunk)
+
+    def finish_replay(self, dataset: str) -> int:
+        """Take out of quarantine what a killed replay has moved; returns how many rows."""
+        with _storage_errors():
+            return replaying.finish(self._tables(dataset))
+
+    def quarantine_groups(self, dataset: str) -> list[dict[str, Any]]:
+        """Quarantine by reason, expectation, column and contract version, most rows first."""
+        with _storage_errors():
+            return rejected.groups(self._tables(dataset))
+
+    def quarantine_rows(self, dataset: str, wanted: Filter, limit: int) -> tuple[pa.Table, bool]:
+        """The first `limit` rows of quarantine that `wanted` lets through, and whether there are more."""
+        with _storage_errors():
+            return rejected.rows(self._tables(dataset), wanted, limit)
+
+    def _tables(self, dataset: str) -> replaying.Tables:
+        return replaying.Tables(self._storage, dataset)
 
     def write_accounts(self, dataset: str) -> None:
         """Write the account rows that curated's log holds and `accounts` does not yet."""
@@ -220,7 +256,7 @@ class DeltaLake:
         Pending counts the log's appends, so that the sum can fail to add up.
         """
         with _storage_errors():
-            curated = open_table(self.uri("curated", dataset))
+            curated, quarantine = replaying.settled(self._tables(dataset))
             until = published.position(curated)
             raw_table = open_table(self.uri("raw", dataset))
             files = pa.table(raw_table.get_add_actions(flatten=True))
@@ -228,7 +264,7 @@ class DeltaLake:
             return Totals(
                 raw=raw_table.count(),
                 curated=curated.count(),
-                quarantined=published.quarantined(self.uri("quarantine", dataset), curated),
+                quarantined=replaying.quarantined(self._tables(dataset), curated, quarantine),
                 duplicates=published.duplicates(self.uri("accounts", dataset), curated),
                 pending=raw.pending_rows(self.uri("raw", dataset), until, raw_table.version()),
                 raw_version=raw_table.version(),

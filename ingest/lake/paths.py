@@ -6,12 +6,13 @@
     <lake>/_lakepost/tables/<dataset>.json                 the identity of each of its tables
     <lake>/_lakepost/contracts/<dataset>/<digest>.json     each contract that a batch has used
     <lake>/_lakepost/batches/<dataset>/<after>.json        the batch that reads raw from version <after>
+    <lake>/_lakepost/replays/<dataset>/<number>.json       the rows that a replay takes out of quarantine
     <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
 """
 
 from __future__ import annotations
 
-__all__ = ["STAGES", "batch", "contract", "report", "table", "tables"]
+__all__ = ["STAGES", "batch", "contract", "replay", "report", "table", "tables"]
 
 STAGES = ("raw", "curated", "quarantine", "accounts")
 
@@ -39,3 +40,8 @@ def batch(dataset: str, after: int) -> str:
 def report(dataset: str, until: int) -> str:
     """The validation report of the batch that ends with raw version `until`."""
     return f"_lakepost/reports/{dataset}/{until:020d}.json"
+
+
+def replay(dataset: str, number: int) -> str:
+    """The rows that replay `number` takes out of quarantine; inert until curated's log names that number."""
+    return f"_lakepost/replays/{dataset}/{number:020d}.json"

@@ -11,15 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from ingest.errors import Overtaken
 from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
 from ingest.model.ports import Batch
-from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW
+from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, row_names
 
 __all__ = [
     "CURATE",
     "accounts",
     "append_curated",
     "duplicates",
+    "holds_rows",
     "known",
     "position",
     "quarantined",
@@ -36,6 +38,7 @@ _ACCOUNTING = "account"
 _ACCOUNT = "lakepost.account"
 _SEARCHED_ROWS = 500_000
 _LAST_DAY = dt.date.max.toordinal()
+_ROW = pa.schema([RAW.field("window"), RAW.field("row")])
 _KEYS = pa.schema([RAW.field(name) for name in ("source", "event_id", "event_date")])
 
 
@@ -60,11 +63,31 @@ def replace_quarantine(uri: str, curated_uri: str, batch: Batch, rows: pa.Table)
         commit(uri, rows, Entry(CURATE, batch.until, superseded, replacing=mine))
 
 
-def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
-    """Append the batch's rows with its account in the same commit: the point of truth."""
+def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str, Any], seen: int | None = None) -> int:
+    """Append the batch's rows with its account in the same commit: the point of truth.
+
+    Rows that were found new in curated's version `seen` may not be new any more when another verb has published
+    since: appends do not conflict in Delta, so the commit goes on top of what was looked at, or nowhere.
+
+    Raises:
+        Overtaken: a replay or a rebuild published after `seen`.
+    """
     metadata = {_ACCOUNT: json.dumps(account, sort_keys=True)}
-    done = numbered(CURATE, batch.until)
-    return commit(uri, rows, Entry(CURATE, batch.until, done, metadata=metadata))
+    finished = numbered(CURATE, batch.until)
+
+    def done(table: DeltaTable, attempt: int) -> bool:
+        if finished(table, attempt):
+            return True
+        if seen is not None and table.version() > seen:
+            kinds = {account["kind"] for _, account in _newer(uri, seen)} - {"curate"}
+            if kinds:
+                told = (
+                    f"a {' and a '.join(sorted(kinds))} of {batch.dataset} published while batch {batch.until} was read"
+                )
+                raise Overtaken(told, remedy="run the same command again")
+        return False
+
+    return commit(uri, rows, Entry(CURATE, batch.until, done, metadata=metadata, alone=True))
 
 
 def write_accounts(uri: str, curated_uri: str) -> None:
@@ -138,6 +161,20 @@ def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
         any(abs(date - other) <= reach for other in seen.get(key, ()))
         for key, date in zip(wanted.to_pylist(), keys["event_date"].to_pylist(), strict=True)
     )
+
+
+def holds_rows(curated: DeltaTable, rows: pa.Table) -> pa.Array:
+    """For each of `rows` (`window`, `row`, `event_date`): does `curated`, as it was opened, hold that very row?"""
+    if rows.num_rows == 0:
+        return pa.array([], pa.bool_())
+    dates = ", ".join(f"DATE '{date}'" for date in sorted(rows["event_date"].unique().to_pylist()))
+    windows = pc.min_max(rows["window"]).as_py()
+    where = f"event_date IN ({dates}) AND \"window\" >= '{windows['min']}' AND \"window\" <= '{windows['max']}'"
+    wanted = row_names(rows)
+    found = pa.repeat(pa.scalar(value=False), rows.num_rows)
+    for there in _groups(scan(curated, _ROW, where)):
+        found = pc.or_(found, pc.is_in(wanted, value_set=row_names(there)))
+    return found
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

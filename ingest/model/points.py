@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-__all__ = ["Point", "Reached", "passing"]
+__all__ = ["OF_REPLAY", "Point", "Reached", "passing"]
 
 
 class Point(StrEnum):
@@ -18,7 +18,13 @@ class Point(StrEnum):
     QUARANTINE_COMMITTED = "quarantine_committed"
     CURATED_COMMITTED = "curated_committed"
     ACCOUNT_COMMITTED = "account_committed"
+    REPLAY_RECORDED = "replay_recorded"  # of a replay only, like the two below
+    REPLAY_MOVED = "replay_moved"
+    REPLAY_REMOVED = "replay_removed"
 
+
+OF_REPLAY = (Point.REPLAY_RECORDED, Point.REPLAY_MOVED, Point.REPLAY_REMOVED)
+"""Points that land and curate do not pass."""
 
 Reached = Callable[[Point], None]
 """Called by the steps at each point. Production passes; a crash test dies."""

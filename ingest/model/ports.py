@@ -13,9 +13,10 @@ import pyarrow as pa
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
+from ingest.model.replay import Chunk
 from ingest.model.verdict import Decoded, Judged
 
-__all__ = ["Batch", "Decode", "Identify", "Lake", "Source", "Totals", "Validator"]
+__all__ = ["Batch", "Decode", "Identify", "Lake", "PinnedChunk", "Source", "Totals", "Validator"]
 
 
 class Source(Protocol):
@@ -103,6 +104,35 @@ class Totals:
         return self.raw == self.accounted
 
 
+class PinnedChunk(Protocol):
+    """A chunk of quarantine, read as of one version of curated.
+
+    `rows`: `tables.QUARANTINE` in (`window`, `row`) order; `there`: which of them curated holds by `window` and
+    `row` already; `position`: the raw version that curated has been read to.
+    """
+
+    rows: pa.Table
+    there: pa.Array
+    position: int
+
+    def move(
+        self, rows: pa.Table, gone: pa.Table, account: Mapping[str, Any], recorded: Callable[[], None]
+    ) -> tuple[int, int]:
+        """Append `rows` to curated, after recording which rows leave quarantine; (number, curated's version).
+
+        Raises `Overtaken` when curated has changed since it was read: nothing was moved then.
+        """
+        ...
+
+    def remove(self, number: int, kept: pa.Table) -> None:
+        """Take the rows that move `number` recorded out of quarantine; `kept` get their new verdicts."""
+        ...
+
+    def rewrite(self, gone: pa.Table, kept: pa.Table) -> None:
+        """Without a move: take `gone` out of quarantine, which curated holds; `kept` get their new verdicts."""
+        ...
+
+
 class Lake(Protocol):
     """The lake as the steps see it. Every write is idempotent under the commit protocol.
 
@@ -162,8 +192,29 @@ class Lake(Protocol):
         """Replace the batch's quarantine rows."""
         ...
 
-    def write_curated(self, batch: Batch, rows: pa.Table, account: Mapping[str, Any]) -> int:
-        """Append the batch's rows, the point of truth; returns curated's version."""
+    def curated_version(self, dataset: str) -> int:
+        """Curated's newest version."""
+        ...
+
+    def write_curated(
+        self, batch: Batch, rows: pa.Table, account: Mapping[str, Any], *, seen: int | None = None
+    ) -> int:
+        """Append the batch's rows, the point of truth; returns curated's version.
+
+        Raises `Overtaken` when another verb has published since the version `seen`.
+        """
+        ...
+
+    def replay_chunks(self, dataset: str, *, max_rows: int, max_bytes: int) -> list[Chunk]:
+        """What stands in quarantine, in chunks of whole windows within both limits, oldest first."""
+        ...
+
+    def pin_chunk(self, chunk: Chunk) -> PinnedChunk:
+        """Read a chunk as of one version of curated."""
+        ...
+
+    def finish_replay(self, dataset: str) -> int:
+        """Take out of quarantine what a killed replay has moved; returns how many rows."""
         ...
 
     def write_accounts(self, dataset: str) -> None:

@@ -6,10 +6,21 @@ The one module of the vocabulary that imports pyarrow; DAG parsing never reaches
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingest.model.contract import Column, Contract, LogicalType
 
-__all__ = ["ACCOUNTS", "QUARANTINE", "RAW", "REJECTS", "TIME", "arrow_type", "curated_schema", "decoded_schema"]
+__all__ = [
+    "ACCOUNTS",
+    "QUARANTINE",
+    "RAW",
+    "REJECTS",
+    "TIME",
+    "arrow_type",
+    "curated_schema",
+    "decoded_schema",
+    "row_names",
+]
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -115,3 +126,9 @@ def curated_schema(contract: Contract) -> pa.Schema:
             pa.field("event_date", pa.date32(), nullable=False),
         ]
     )
+
+
+def row_names(rows: pa.Table | pa.RecordBatch) -> pa.Array:
+    """`window:row` of each row: its identity in every table."""
+    names = pc.binary_join_element_wise(rows["window"], pc.cast(rows["row"], pa.string()), ":")
+    return names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ingest.errors import AccountBroken, GateClosed
+from ingest.errors import AccountBroken, GateClosed, Overtaken
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.points import Point, Reached, passing
@@ -60,6 +60,7 @@ def curate(
     while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
         used = contract if batch.digest == contract.digest else contract_at(batch.digest)
         lake.fits(used)  # before anything is recorded: a batch that cannot be published must not stand in the way
+        seen = lake.curated_version(batch.dataset)
         verdicts = judge(batch, used, lake, decode, validator)
         _conserves(verdicts, batch)
         if lake.curated_until(batch.dataset) >= batch.until:
@@ -72,7 +73,11 @@ def curate(
             if (recorded.until, recorded.digest) != (batch.until, batch.digest):
                 continue  # another worker was first with another batch: finish that one
         reached(Point.BATCH_RECORDED)
-        version = _publish(batch, used, lake, verdicts, reached, accepted=accept)
+        try:
+            version = _publish(batch, used, lake, verdicts, reached, accepted=accept, seen=seen)
+        except Overtaken as overtaken:
+            _log.info("batch read again", dataset=contract.dataset, batch=batch.until, why=overtaken.message)
+            continue  # what was replayed or rebuilt meanwhile may stand in this batch too: as duplicates now
         account = _sum(account, verdicts, batch, version)
         _log.info("batch curated", dataset=contract.dataset, batch=batch.until, records=verdicts.records)
         if progress is not None:
@@ -81,11 +86,12 @@ def curate(
 
 
 def _publish(
-    batch: Batch, contract: Contract, lake: Lake, verdicts: Verdicts, reached: Reached, *, accepted: bool
+    batch: Batch, contract: Contract, lake: Lake, verdicts: Verdicts, reached: Reached, *, accepted: bool, seen: int
 ) -> int:
     lake.write_quarantine(batch, verdicts.quarantine)
     reached(Point.QUARANTINE_COMMITTED)
-    version = lake.write_curated(batch, verdicts.curated, _account_row(batch, contract, verdicts, accepted=accepted))
+    account = _account_row(batch, contract, verdicts, accepted=accepted)
+    version = lake.write_curated(batch, verdicts.curated, account, seen=seen)
     reached(Point.CURATED_COMMITTED)
     lake.write_accounts(batch.dataset)
     reached(Point.ACCOUNT_COMMITTED)

@@ -18,7 +18,7 @@ from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
 from ingest.lake import DeltaLake, LocalStorage, raw
 from ingest.model.account import Account
 from ingest.model.contract import Contract
-from ingest.model.points import Point
+from ingest.model.points import OF_REPLAY, Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
 from ingest.steps import Landed
 from ingest.steps.verdicts import judge
@@ -57,7 +57,7 @@ def test_a_table_that_was_made_again_is_refused_and_not_read_from_a_stale_positi
         shop.lake.prepare(shop.contract)
 
 
-@pytest.mark.parametrize("point", [point for point in Point if point is not Point.RECEIVED])
+@pytest.mark.parametrize("point", [point for point in Point if point not in {Point.RECEIVED, *OF_REPLAY}])
 def test_the_account_holds_wherever_a_run_was_killed(shop: Shop, point: Point) -> None:
     """What `status` and `doctor` say in the night: a killed run is no missing row."""
     shop.land(order("a"), order("a"), order("bad", total=-1))
