@@ -1,6 +1,7 @@
-"""The verbs, written against the ports: land, curate."""
+"""The verbs, written against the ports: land, curate, rebuild."""
 
 from ingest.steps.curate import Limits, curate
 from ingest.steps.land import Landed, land
+from ingest.steps.rebuild import Rebuilt, rebuild
 
-__all__ = ["Landed", "Limits", "curate", "land"]
+__all__ = ["Landed", "Limits", "Rebuilt", "curate", "land", "rebuild"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,24 @@ from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, curated_schema
 
-__all__ = ["Verdicts", "judge"]
+__all__ = ["Known", "Verdicts", "Weighed", "judge", "settle", "weigh"]
+
+Known = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
+"""For each key (`source`, `event_id`, `event_date`): does curated hold it already?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The verdicts that depend on a row alone: `rows` are valid, `index` says which raw row each is.
+
+    `rejects`: `tables.REJECTS`. `failed` and `report` as in `verdict.Judged`.
+    """
+
+    rows: pa.Table
+    index: pa.Array
+    rejects: pa.Table
+    failed: Mapping[str, int]
+    report: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +50,7 @@ class Verdicts:
     curated: pa.Table
     quarantine: pa.Table
     duplicates: int
+    duplicate_dates: Mapping[dt.date, int]
     rejected: Mapping[str, int]
     failed: Mapping[str, int]
     report: Mapping[str, Any]
@@ -43,6 +62,11 @@ class Verdicts:
         dates = {date for column in columns for date in column.unique().to_pylist()}
         return tuple(date.isoformat() for date in sorted(dates))
 
+    @property
+    def duplicates_by_date(self) -> str:
+        """How many duplicates each event date has: a JSON object, ISO date → rows."""
+        return json.dumps({date.isoformat(): rows for date, rows in sorted(self.duplicate_dates.items())})
+
 
 def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator) -> Verdicts:
     """Decode, judge each row, deduplicate the valid, judge the whole. Reads the lake and writes nothing.
@@ -50,6 +74,16 @@ def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validato
     Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins.
     """
     raw = lake.read_raw(batch)
+    weighed = weigh(raw, contract, decode, validator)
+
+    def known(keys: pa.Table) -> pa.ChunkedArray | pa.Array:
+        return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
+
+    return settle(weighed, raw, contract, known, validator, batch=batch.until)
+
+
+def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validator) -> Weighed:
+    """Decode and judge each row of `raw` by itself."""
     decoded = decode(raw, contract)
     named = _named(raw["event_id"].take(decoded.index), contract)
     rows, index = decoded.rows.filter(named), decoded.index.filter(named)
@@ -57,18 +91,29 @@ def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validato
     rejects = pa.concat_tables(
         [decoded.rejects, _anonymous(decoded.index.filter(pc.invert(named))), _at(judged.rejects, index)]
     )
-    rows, index = rows.filter(judged.valid), index.filter(judged.valid)
-    first = _first(raw.select(["source", "event_id", "event_date"]).take(index), lake, contract)
+    valid, index = rows.filter(judged.valid), index.filter(judged.valid)
+    return Weighed(valid, index, rejects, judged.failed, judged.report)
+
+
+def settle(
+    weighed: Weighed, raw: pa.Table, contract: Contract, known: Known, validator: Validator, *, batch: int
+) -> Verdicts:
+    """Deduplicate the valid rows, in the order of `raw`, and judge the whole; new rows get `batch`."""
+    rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
+    keys = raw.select(["source", "event_id", "event_date"]).take(index)
+    first = _first(keys, known, contract)
+    again = keys["event_date"].filter(pc.invert(first)).value_counts()
     rows, index = rows.filter(first), index.filter(first)
-    failed = {**judged.failed, **validator.whole(rows, contract)}
+    failed = {**weighed.failed, **validator.whole(rows, contract)}
     return Verdicts(
         records=raw.num_rows,
         curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch),
         quarantine=_quarantine(rejects, raw, contract, batch),
         duplicates=pc.sum(pc.invert(first)).as_py() or 0,
+        duplicate_dates={one["values"]: one["counts"] for one in again.to_pylist()},
         rejected=_counts(rejects),
         failed=failed,
-        report=judged.report,
+        report=weighed.report,
     )
 
 
@@ -99,9 +144,9 @@ def _at(rejects: pa.Table, index: pa.Array) -> pa.Table:
     return rejects.set_column(0, REJECTS.field("index"), index.take(rejects["index"].combine_chunks()))
 
 
-def _first(keys: pa.Table, lake: Lake, contract: Contract) -> pa.Array:
+def _first(keys: pa.Table, known: Known, contract: Contract) -> pa.Array:
     """True for each key that neither curated nor an earlier row of the batch holds within `dedupe_days`."""
-    fresh = pc.invert(lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days))
+    fresh = pc.invert(known(keys))
     position = pa.array(range(keys.num_rows), pa.int64())
     grouped = keys.append_column("position", position).filter(fresh).group_by(["source", "event_id"])
     firsts = grouped.aggregate([("position", "min")])["position_min"]
@@ -128,22 +173,22 @@ def _far_apart(keys: pa.Table, is_first: pa.Array, again: pa.Array, reach: dt.ti
     return apart
 
 
-def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: Batch) -> pa.Table:
+def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: int) -> pa.Table:
     schema = curated_schema(contract)
     columns = {name: rows[name] for name in rows.schema.names}
     columns |= {name: raw[name] for name in schema.names if name not in columns and name != "batch"}
-    columns["batch"] = pa.repeat(pa.scalar(batch.until, pa.int64()), raw.num_rows)
+    columns["batch"] = pa.repeat(pa.scalar(batch, pa.int64()), raw.num_rows)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def _quarantine(rejects: pa.Table, raw: pa.Table, contract: Contract, batch: Batch) -> pa.Table:
+def _quarantine(rejects: pa.Table, raw: pa.Table, contract: Contract, batch: int) -> pa.Table:
     rejected = raw.take(rejects["index"])
     count = rejects.num_rows
     columns = {name: rejected[name] for name in RAW.names}
     columns |= {name: rejects[name] for name in REJECTS.names if name != "index"}
     columns["contract_version"] = pa.repeat(contract.version, count)
     columns["contract_digest"] = pa.repeat(contract.digest, count)
-    columns["batch"] = pa.repeat(pa.scalar(batch.until, pa.int64()), count)
+    columns["batch"] = pa.repeat(pa.scalar(batch, pa.int64()), count)
     now = pa.scalar(dt.datetime.now(dt.UTC), QUARANTINE.field("quarantined_at").type)
     columns["quarantined_at"] = pa.repeat(now, count)
     return pa.table([columns[name] for name in QUARANTINE.names], schema=QUARANTINE)
