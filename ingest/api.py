@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import datetime as dt
 import signal
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
 from ingest.errors import ConfigurationError, LakepostError, SourceUnavailable
@@ -29,6 +30,9 @@ from ingest.model.replay import Filter, Replayed
 from ingest.settings import Settings
 from ingest.steps.land import Landed, Progress
 
+if TYPE_CHECKING:
+    from ingest.steps import Rebuilt
+
 __all__ = [
     "curate",
     "datasets",
@@ -39,6 +43,7 @@ __all__ = [
     "partitions_since",
     "quarantine_groups",
     "quarantine_rows",
+    "rebuild",
     "replay",
     "sql",
     "status",
@@ -210,6 +215,42 @@ def ingest(
     landed = land(settings, dataset, stop_on_signals=stop_on_signals, progress=progress)
     curated = curate(settings, dataset, accept=accept, progress=progress)
     return dataclasses.replace(curated, landed=landed.landed, seconds=landed.seconds + curated.seconds)
+
+
+def rebuild(
+    settings: Settings,
+    dataset: str,
+    *,
+    dates: tuple[dt.date, dt.date] | None,
+    dry_run: bool = False,
+    reached: Reached = passing,
+    progress: Progress | None = None,
+) -> Rebuilt:
+    """Curated and quarantine of the event dates from `dates[0]` to `dates[1]` anew from raw; null: all raw holds.
+
+    Raises:
+        RawTrimmed: a date can no longer be rebuilt.
+        LakepostError: any other of the tree.
+    """
+    from ingest import steps
+    from ingest.decode import decode
+    from ingest.validate import Suite
+
+    contract, lake = _standing(settings, dataset)
+    if not dry_run:
+        lake.prepare(contract)
+    held = lake.dates(dataset)
+    chosen = held["raw"] if dates is None else {d for d in set().union(*held.values()) if dates[0] <= d <= dates[1]}
+    return steps.rebuild(
+        contract,
+        lake,
+        dates=sorted(chosen),
+        decode=decode,
+        validator=Suite(),
+        dry_run=dry_run,
+        reached=reached,
+        progress=progress,
+    )
 
 
 def replay(

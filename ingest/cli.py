@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ingest import api, cli_quarantine, telemetry
-from ingest.errors import GateClosed, LakepostError
+from ingest.errors import ConfigurationError, GateClosed, LakepostError
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.settings import Settings, load_settings
@@ -136,6 +136,47 @@ def ingest(dataset: Dataset, *, accept: Accept = False, as_json: Json = False) -
     with _progress("ingest", as_json=as_json) as progress:
         account = api.ingest(_settings(), dataset, accept=accept, stop_on_signals=True, progress=progress)
     _print_account(account, as_json=as_json)
+
+
+@app.command()
+def rebuild(
+    dataset: Dataset,
+    *,
+    first: Annotated[str | None, typer.Option("--from", help="The first event date, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last one; without it, only --from.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every event date that raw holds.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; tell what would change.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Event dates of curated and quarantine anew from raw, under today's contract."""
+    dates = _dates(first, last, every=every)
+    with _progress("rebuild", as_json=as_json) as progress:
+        rebuilt = api.rebuild(_settings(), dataset, dates=dates, dry_run=dry_run, progress=progress)
+    found = [difference.to_dict() for difference in rebuilt.differences]
+    if as_json:
+        _print_json({**rebuilt.account.to_dict(), "dry_run": dry_run, "dates": found})
+        return
+    if found:
+        table = _table(*found[0])
+        for row in found:
+            table.add_row(*map(str, row.values()))
+        _out.print(table)
+    _print_account(rebuilt.account, as_json=False)
+
+
+def _dates(first: str | None, last: str | None, *, every: bool) -> tuple[dt.date, dt.date] | None:
+    """The range of event dates, both ends included; null for all."""
+    if every == (first is not None) or (last is not None and first is None):
+        raise ConfigurationError("which event dates?", remedy="give --from DATE [--to DATE], or --all")
+    if first is None:
+        return None
+    try:
+        begin, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last or first)
+    except ValueError as error:
+        raise ConfigurationError(f"no date: {error}", remedy="write dates as YYYY-MM-DD") from error
+    if end < begin:
+        raise ConfigurationError(f"--to {end} is before --from {begin}", remedy="exchange them")
+    return begin, end
 
 
 @app.command()

@@ -9,6 +9,7 @@
     │   ├── TopologyError              exit 1   the queue or the exchange is not what the contract says
     │   ├── SourceReplaced             exit 1   a stream or container was deleted and made again
     │   ├── SchemaMismatch             exit 1   a batch's Arrow schema is not the table's
+    │   ├── RawTrimmed                 exit 1   raw no longer holds what a date would be rebuilt from
     │   ├── AccountBroken              exit 1   records != curated + quarantined + duplicates
     │   └── GateClosed                 exit 3   too much of a batch was rejected; it stays pending
     └── TransientError                 exit 75  the same call may succeed later
@@ -33,6 +34,7 @@ __all__ = [
     "LakeUnavailable",
     "LakepostError",
     "Overtaken",
+    "RawTrimmed",
     "SchemaMismatch",
     "SourceReplaced",
     "SourceUnavailable",
@@ -85,6 +87,10 @@ class TableReplaced(TerminalError):
 
 class SchemaMismatch(TerminalError):
     """A batch's Arrow schema is not its table's: writing would cast values silently."""
+
+
+class RawTrimmed(TerminalError):
+    """Raw no longer holds every row that curated and quarantine have of an event date: it cannot be rebuilt."""
 
 
 class AccountBroken(TerminalError):

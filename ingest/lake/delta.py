@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import paths, published, raw, rejected, replaying
+from ingest.lake import paths, published, raw, rebuilding, rejected, replaying
 from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
@@ -176,7 +176,7 @@ class DeltaLake:
     def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
         """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days`?"""
         with _storage_errors():
-            return published.known(self.uri("curated", dataset), keys, dedupe_days=dedupe_days)
+            return published.known(open_table(self.uri("curated", dataset)), keys, dedupe_days=dedupe_days)
 
     def record_batch(self, batch: Batch) -> Batch:
         """Put the batch under its `after` if nothing stands there; returns what stands there now."""
@@ -245,6 +245,19 @@ class DeltaLake:
         """Write the account rows that curated's log holds and `accounts` does not yet."""
         with _storage_errors():
             published.write_accounts(self.uri("accounts", dataset), self.uri("curated", dataset))
+
+    def pin(self, contract: Contract, date: dt.date) -> rebuilding.Pinned:
+        """Pin one event date for a rebuild."""
+        with _storage_errors():
+            return rebuilding.Pinned(self._uris(contract.dataset), contract, date)
+
+    def dates(self, dataset: str) -> dict[str, set[dt.date]]:
+        """The event dates that each of raw, curated and quarantine holds."""
+        with _storage_errors():
+            return rebuilding.dates(self._uris(dataset))
+
+    def _uris(self, dataset: str) -> dict[str, str]:
+        return {stage: self.uri(stage, dataset) for stage in paths.STAGES}
 
     def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:
         """Keep the validation report of a batch as JSON."""

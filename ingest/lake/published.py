@@ -11,16 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from ingest.errors import Overtaken
+from ingest.errors import AccountBroken, Overtaken
 from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
 from ingest.model.ports import Batch
 from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, row_names
 
 __all__ = [
+    "ACCOUNT",
     "CURATE",
     "accounts",
     "append_curated",
     "duplicates",
+    "duplicates_of",
     "holds_rows",
     "known",
     "position",
@@ -35,7 +37,9 @@ CURATE = "curate"
 _ACCOUNTING = "account"
 """The application transaction of accounts; its number is the version of curated that it has accounted for."""
 
-_ACCOUNT = "lakepost.account"
+ACCOUNT = "lakepost.account"
+"""The key of a commit's account in its metadata."""
+
 _SEARCHED_ROWS = 500_000
 _LAST_DAY = dt.date.max.toordinal()
 _ROW = pa.schema([RAW.field("window"), RAW.field("row")])
@@ -72,7 +76,7 @@ def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str,
     Raises:
         Overtaken: a replay or a rebuild published after `seen`.
     """
-    metadata = {_ACCOUNT: json.dumps(account, sort_keys=True)}
+    metadata = {ACCOUNT: json.dumps(account, sort_keys=True)}
     finished = numbered(CURATE, batch.until)
 
     def done(table: DeltaTable, attempt: int) -> bool:
@@ -108,7 +112,7 @@ def _accounted(accounts: DeltaTable) -> int:
 def _newer(curated_uri: str, version: int) -> list[tuple[int, dict[str, Any]]]:
     """(version, account) of curated's commits beyond `version` that carry one, newest first."""
     commits = history(curated_uri, version)
-    return [(number, json.loads(commit_info[_ACCOUNT])) for number, commit_info in commits if _ACCOUNT in commit_info]
+    return [(number, json.loads(commit_info[ACCOUNT])) for number, commit_info in commits if ACCOUNT in commit_info]
 
 
 def accounts(uri: str, after: int = -1) -> pa.Table:
@@ -130,23 +134,45 @@ def duplicates(uri: str, curated: DeltaTable) -> int:
     return int(pc.sum(written["duplicates"]).as_py() or 0) + left
 
 
+def duplicates_of(uri: str, curated: DeltaTable, date: dt.date) -> int:
+    """Rows of one event date dropped as duplicates, up to the version of `curated` as it was opened."""
+    table, version = open_table(uri), curated.version()
+    columns = pa.schema([ACCOUNTS.field(name) for name in ("curated_version", "duplicates", "duplicates_by_date")])
+    told = [row for batch in scan(table, columns, f"curated_version <= {version}") for row in batch.to_pylist()]
+    unwritten = _newer(curated.table_uri, _accounted(table)) if _accounted(table) < version else []
+    told += [account for number, account in unwritten if number <= version]
+    return sum(_by_date(account).get(date.isoformat(), 0) for account in told)
+
+
+def _by_date(account: Mapping[str, Any]) -> dict[str, int]:
+    by_date: dict[str, int] = json.loads(account.get("duplicates_by_date") or "{}")
+    if sum(by_date.values()) != account["duplicates"]:
+        raise AccountBroken(
+            f"an account tells {account['duplicates']} duplicates and {sum(by_date.values())} by event date",
+            remedy="this is a defect of Lakepost: keep the lake and report it",
+        )
+    return by_date
+
+
 def quarantined(uri: str, curated: DeltaTable) -> int:
     """Quarantine rows of the batches that `curated`, as it was opened, holds: others are pending still."""
     column = pa.schema([QUARANTINE.field("batch")])
     return sum(batch.num_rows for batch in scan(open_table(uri), column, f"batch <= {position(curated)}"))
 
 
-def known(uri: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
+def known(curated: DeltaTable, keys: pa.Table, *, dedupe_days: int, but_for: dt.date | None = None) -> pa.Array:
     """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days` of its date?
 
-    Reads the key columns of the partitions that can match, batch by batch; memory holds `keys` and what matched.
+    Rows of the date `but_for` do not count. Reads the key columns of the partitions that can match, batch by
+    batch; memory holds `keys` and what matched.
     """
-    if keys.num_rows == 0:
-        return pa.array([], pa.bool_())
-    near = ", ".join(f"DATE '{date}'" for date in _dates_near(keys["event_date"], dedupe_days))
+    dates = [date for date in _dates_near(keys["event_date"], dedupe_days) if date != but_for]
+    if not dates:
+        return pa.array([False] * keys.num_rows, pa.bool_())
+    near = ", ".join(f"DATE '{date}'" for date in dates)
     wanted = _joined(keys["source"], keys["event_id"])
     matched = []
-    for keys_there in _groups(scan(open_table(uri), _KEYS, f"event_date IN ({near})")):
+    for keys_there in _groups(scan(curated, _KEYS, f"event_date IN ({near})")):
         key = _joined(keys_there["source"], keys_there["event_id"])
         hit = pc.is_in(key, value_set=wanted)
         if pc.any(hit).as_py():

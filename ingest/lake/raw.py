@@ -9,10 +9,10 @@ from deltalake import DeltaTable
 from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
 from ingest.model.tables import RAW
 
-__all__ = ["append", "limit", "pending_rows", "read"]
+__all__ = ["append", "limit", "pending_rows", "pending_windows", "read"]
 
 _CHANGES = RAW.append(pa.field("_change_type", pa.string()))
-_ROWS, _BYTES = "lakepost.rows", "lakepost.bytes"
+_WINDOW, _ROWS, _BYTES = "lakepost.window", "lakepost.rows", "lakepost.bytes"
 
 
 def append(
@@ -31,7 +31,7 @@ def append(
         mine = scan(table, pa.schema([RAW.field("window")]), f"\"window\" = '{window}'")
         return any(batch.num_rows for batch in mine)
 
-    metadata = {"lakepost.window": window, _ROWS: str(rows.num_rows), _BYTES: str(rows.nbytes)}
+    metadata = {_WINDOW: window, _ROWS: str(rows.num_rows), _BYTES: str(rows.nbytes)}
     done = landed if position is None else numbered(application, position)
     return commit(uri, rows, Entry(application, position, done, metadata=metadata))
 
@@ -54,6 +54,11 @@ def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:
 def pending_rows(uri: str, after: int, until: int) -> int:
     """Rows appended in versions (`after`, `until`]."""
     return sum(rows for _, rows, _ in _appends(uri, after, until))
+
+
+def pending_windows(uri: str, after: int) -> list[str]:
+    """The windows appended beyond the version `after`."""
+    return [commit_info[_WINDOW] for _, commit_info in history(uri, after) if _WINDOW in commit_info]
 
 
 def _appends(uri: str, after: int, until: int) -> list[tuple[int, int, int]]:

@@ -17,6 +17,7 @@ class Point(StrEnum):
     BATCH_RECORDED = "batch_recorded"
     QUARANTINE_COMMITTED = "quarantine_committed"
     CURATED_COMMITTED = "curated_committed"
+    QUARANTINE_CLEARED = "quarantine_cleared"  # of a rebuild only: rows that are rejects no longer are gone
     ACCOUNT_COMMITTED = "account_committed"
     REPLAY_RECORDED = "replay_recorded"  # of a replay only, like the two below
     REPLAY_MOVED = "replay_moved"

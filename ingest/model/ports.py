@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +17,7 @@ from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.replay import Chunk
 from ingest.model.verdict import Decoded, Judged
 
-__all__ = ["Batch", "Decode", "Identify", "Lake", "PinnedChunk", "Source", "Totals", "Validator"]
+__all__ = ["Batch", "Decode", "Identify", "Lake", "PinnedChunk", "PinnedDate", "Source", "Totals", "Validator"]
 
 
 class Source(Protocol):
@@ -133,6 +134,37 @@ class PinnedChunk(Protocol):
         ...
 
 
+class PinnedDate(Protocol):
+    """One event date, read as of one version of curated; its writes go on top of that version or nowhere.
+
+    `position` is the raw version that curated has been read to, `raw_bytes` the size of raw's files of the date.
+    `curated` and `quarantine` are its rows, in (`window`, `row`) order, those of batches under way left out;
+    `duplicates` counts those that the accounts tell of it. Writes raise `CommitFailed` when another commit came first.
+    """
+
+    position: int
+    raw_bytes: int
+    curated: pa.Table
+    quarantine: pa.Table
+    duplicates: int
+
+    def read_raw(self) -> pa.Table:
+        """Raw's rows of the date up to the position, `tables.RAW`, in (`window`, `row`) order."""
+        ...
+
+    def known(self, keys: pa.Table) -> pa.Array:
+        """For each of `keys`: does it stand in curated under another date within `dedupe_days`?"""
+        ...
+
+    def write_quarantine(self, rows: pa.Table) -> None:
+        """Replace the date's quarantine rows of batches up to the position."""
+        ...
+
+    def write_curated(self, rows: pa.Table, account: Mapping[str, Any]) -> int:
+        """Replace the date's curated rows, with the account in the same commit; returns curated's version."""
+        ...
+
+
 class Lake(Protocol):
     """The lake as the steps see it. Every write is idempotent under the commit protocol.
 
@@ -219,6 +251,10 @@ class Lake(Protocol):
 
     def write_accounts(self, dataset: str) -> None:
         """Write the account rows that curated's log holds and `accounts` does not yet."""
+        ...
+
+    def pin(self, contract: Contract, date: dt.date) -> PinnedDate:
+        """Pin one event date for a rebuild."""
         ...
 
     def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:

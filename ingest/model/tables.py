@@ -83,6 +83,7 @@ ACCOUNTS = pa.schema(
         pa.field("contract_version", pa.string(), nullable=False),
         pa.field("contract_digest", pa.string(), nullable=False),
         pa.field("partitions", pa.string(), nullable=False),  # JSON list of ISO dates
+        pa.field("duplicates_by_date", pa.string()),  # JSON object: ISO date → rows, signed; null: none
         pa.field("rejected", pa.string(), nullable=False),  # JSON object: reason or expectation → rows
         pa.field("committed_at", TIME, nullable=False),
     ]

@@ -27,6 +27,9 @@ EVENTS: list[Delivery] = [
 ]
 
 
+POINTS = [point for point in Point if point not in {Point.QUARANTINE_CLEARED, *OF_REPLAY}]  # what land and curate pass
+
+
 def run(shop: Shop, reached: Reached) -> None:
     """Land in windows of 4, curate in batches of at most 8."""
     shop.land(reached=reached, rows=4)
@@ -51,7 +54,7 @@ def shop(tmp_path: Path, orders: Contract) -> Shop:
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", [point for point in Point if point not in OF_REPLAY])
+@pytest.mark.parametrize("point", POINTS)
 def test_killed_once(point: Point, nth: int, shop: Shop, undisturbed: Outcome) -> None:
     with pytest.raises(SimulatedCrash):
         run(shop, CrashAt(point, nth))
@@ -60,7 +63,7 @@ def test_killed_once(point: Point, nth: int, shop: Shop, undisturbed: Outcome) -
 
 
 def test_killed_at_every_point_in_turn(shop: Shop, undisturbed: Outcome) -> None:
-    for point in (point for point in Point if point not in OF_REPLAY):
+    for point in POINTS:
         with pytest.raises(SimulatedCrash):
             run(shop, CrashAt(point))
     run(shop, passing)

@@ -19,7 +19,7 @@ from ingest.model.delivery import Bounds, Delivery
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Source
 from ingest.sources.memory import MemoryBroker, MemorySource
-from ingest.steps import Landed, Limits
+from ingest.steps import Landed, Limits, Rebuilt
 from ingest.validate import Suite
 from tests.reading import rows_of
 
@@ -123,6 +123,19 @@ class Shop:
             )
         except _OneBatch:
             return Account(self.contract.dataset)
+
+    def rebuild(self, *days: int, reached: Reached = passing, dry_run: bool = False) -> Rebuilt:
+        """Rebuild the days of November 2026; without any, all that raw holds."""
+        dates = [dt.date(2026, 11, day) for day in days] or sorted(self.lake.dates("orders")["raw"])
+        return steps.rebuild(
+            self.contract,
+            self.lake,
+            dates=dates,
+            decode=decode,
+            validator=Suite(),
+            dry_run=dry_run,
+            reached=reached,
+        )
 
     def curated(self) -> list[str]:
         """Event ids in curated, sorted."""

@@ -57,7 +57,10 @@ def test_a_table_that_was_made_again_is_refused_and_not_read_from_a_stale_positi
         shop.lake.prepare(shop.contract)
 
 
-@pytest.mark.parametrize("point", [point for point in Point if point not in {Point.RECEIVED, *OF_REPLAY}])
+POINTS = [point for point in Point if point not in {Point.RECEIVED, Point.QUARANTINE_CLEARED, *OF_REPLAY}]
+
+
+@pytest.mark.parametrize("point", POINTS)
 def test_the_account_holds_wherever_a_run_was_killed(shop: Shop, point: Point) -> None:
     """What `status` and `doctor` say in the night: a killed run is no missing row."""
     shop.land(order("a"), order("a"), order("bad", total=-1))

@@ -1,0 +1,36 @@
+"""What a rebuild changes in one event date."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Difference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Counts are rows. `records` are raw's rows of the date that curate has read, `raw_bytes` their files' size.
+
+    `before`, `after`, `added`, `removed` and `changed` (same row, other values) are of curated; `verdicts` counts raw
+    rows that became another of curated, quarantined, duplicate. `curated`, `quarantined` and `duplicates` are signed
+    and sum to 0.
+    """
+
+    event_date: str
+    records: int
+    raw_bytes: int
+    before: int
+    after: int
+    added: int
+    removed: int
+    changed: int
+    verdicts: int
+    curated: int
+    quarantined: int
+    duplicates: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that `rebuild` prints of a date."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,155 @@
+"""rebuild: event dates of curated and quarantine anew from raw, each replaced as a whole, under today's contract.
+
+Per date: new rejects into quarantine, then curated replaced, then what is no reject any more out of quarantine. A
+row is never nowhere; killed in between it may stand twice, and the next rebuild of that date ends it. A row keeps its
+`batch`; one that is new in curated or quarantine gets the raw version up to which the rebuild read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ingest.errors import CommitFailed
+from ingest.model.account import Account
+from ingest.model.contract import Contract
+from ingest.model.difference import Difference
+from ingest.model.points import Point, Reached, passing
+from ingest.model.ports import Decode, Lake, PinnedDate, Validator
+from ingest.steps.replacement import Raw, Replacement, replacement
+from ingest.steps.verdicts import weigh
+
+__all__ = ["Rebuilt", "rebuild"]
+
+_log = structlog.get_logger(__name__)
+_ATTEMPTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The account, its counts signed differences, and what changed in each date."""
+
+    account: Account
+    differences: tuple[Difference, ...]
+
+
+def rebuild(
+    contract: Contract,
+    lake: Lake,
+    *,
+    dates: Sequence[dt.date],
+    decode: Decode,
+    validator: Validator,
+    dry_run: bool = False,
+    reached: Reached = passing,
+    progress: Callable[[int, int], None] | None = None,
+) -> Rebuilt:
+    """Rebuild `dates` one by one, each in memory as a whole; `dry_run` only tells what would change.
+
+    Rows that curate has not read yet stay pending. An event that stands in curated under another date within the
+    contract's `dedupe_days` is a duplicate, so where a mended contract lets in several deliveries of one event under
+    different dates, the date that is rebuilt first keeps it.
+
+    Raises:
+        RawTrimmed: raw no longer holds all that curated or quarantine has of a date; dates before it are done.
+        CommitFailed: others were first on every attempt; dates before it are done.
+    """
+    begun = time.monotonic()
+    lake.fits(contract)
+    if not dry_run:
+        lake.finish_replay(contract.dataset)  # one that was killed between curated and quarantine
+        lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
+    found: list[Difference] = []
+    for date in dates:
+        found.append(_rebuild(contract, lake, date, decode, validator, dry_run=dry_run, reached=reached))
+        if progress is not None:
+            progress(len(found), len(dates))
+    return Rebuilt(_account(contract, lake, found, time.monotonic() - begun), tuple(found))
+
+
+def _rebuild(
+    contract: Contract,
+    lake: Lake,
+    date: dt.date,
+    decode: Decode,
+    validator: Validator,
+    *,
+    dry_run: bool,
+    reached: Reached,
+) -> Difference:
+    raw: Raw | None = None
+    for attempt in range(1, _ATTEMPTS + 1):
+        pinned = lake.pin(contract, date)
+        rows = pinned.read_raw()
+        if raw is None or not raw.rows.equals(rows):  # after a conflict the rows are mostly the same still
+            raw = Raw(rows, weigh(rows, contract, decode, validator))
+        new = replacement(date, pinned, raw, contract, validator)
+        if dry_run:
+            return new.difference
+        try:
+            _publish(new, pinned, contract, reached)
+        except CommitFailed:
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 7)))  # noqa: S311 - spreads writers, no secret
+        else:
+            lake.write_accounts(contract.dataset)
+            reached(Point.ACCOUNT_COMMITTED)
+            _log.info("date rebuilt", dataset=contract.dataset, **new.difference.to_dict())
+            return new.difference
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _publish(new: Replacement, pinned: PinnedDate, contract: Contract, reached: Reached) -> None:
+    if new.has_new_rejects:
+        pinned.write_quarantine(new.quarantine_meanwhile)
+    reached(Point.QUARANTINE_COMMITTED)
+    if new.changes_curated:
+        pinned.write_curated(new.curated, _account_row(new.difference, pinned, contract))
+    reached(Point.CURATED_COMMITTED)
+    if new.has_old_rejects:
+        pinned.write_quarantine(new.quarantine)
+    reached(Point.QUARANTINE_CLEARED)
+
+
+def _account_row(difference: Difference, pinned: PinnedDate, contract: Contract) -> dict[str, Any]:
+    """A row of `tables.ACCOUNTS`: no records, for it reads nothing new, and differences that sum to 0."""
+    date = difference.event_date
+    return {
+        "kind": "rebuild",
+        "batch": pinned.position,
+        "after": pinned.position,
+        "records": 0,
+        "curated": difference.curated,
+        "quarantined": difference.quarantined,
+        "duplicates": difference.duplicates,
+        "accepted": False,
+        "contract_version": contract.version,
+        "contract_digest": contract.digest,
+        "partitions": json.dumps([date]),
+        "duplicates_by_date": json.dumps({date: difference.duplicates} if difference.duplicates else {}),
+        "rejected": json.dumps({}),
+        "committed_at": dt.datetime.now(dt.UTC).isoformat(),
+    }
+
+
+def _account(contract: Contract, lake: Lake, found: Sequence[Difference], seconds: float) -> Account:
+    totals = lake.totals(contract.dataset)
+    return Account(
+        contract.dataset,
+        curated=sum(one.curated for one in found),
+        quarantined=sum(one.quarantined for one in found),
+        duplicates=sum(one.duplicates for one in found),
+        pending=totals.pending,
+        raw_version=totals.raw_version,
+        curated_version=totals.curated_version,
+        partitions=tuple(sorted(one.event_date for one in found if one.changed or one.verdicts)),
+        seconds=seconds,
+    )
