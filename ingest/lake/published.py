@@ -17,6 +17,7 @@ from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW
 
 __all__ = [
     "CURATE",
+    "accounted",
     "accounts",
     "append_curated",
     "duplicates",
@@ -80,6 +81,13 @@ def write_accounts(uri: str, curated_uri: str) -> None:
 def _accounted(accounts: DeltaTable) -> int:
     """The version of curated to which `accounts` was written; 0 is curated's creation."""
     return accounts.transaction_version(_ACCOUNTING) or 0
+
+
+def accounted(accounts: DeltaTable, curated_uri: str, until: int) -> int:
+    """The version of curated up to which nothing is left to account for, at most `until`."""
+    written = _accounted(accounts)
+    waiting = [version for version, _ in _newer(curated_uri, written)]
+    return min(waiting) - 1 if waiting else max(until, written)
 
 
 def _newer(curated_uri: str, version: int) -> list[tuple[int, dict[str, Any]]]:
