@@ -1,4 +1,4 @@
-"""Airflow DAG file: `ingest__<dataset>` for every folder under the schemas directory.
+"""Airflow DAG file: `ingest__<dataset>` for every folder under the schemas directory, and `maintain__lake`.
 
 Adding a dataset is adding a folder there; this file does not change.
 """
@@ -9,9 +9,11 @@ import os
 from pathlib import Path
 
 from lakepost_airflow.ingest_dag import ingest_dags
+from lakepost_airflow.maintain_dag import maintain_dag
 
 # `ingest.settings` reads the environment everywhere else; it is too heavy for every parse of this file.
 _GIVEN = os.environ.get("LAKEPOST_SCHEMAS_DIR")  # noqa: TID251
 SCHEMAS_DIR = Path(_GIVEN) if _GIVEN else Path(__file__).resolve().parent.parent / "schemas"
 
 globals().update(ingest_dags(SCHEMAS_DIR))
+globals()["maintain__lake"] = maintain_dag(SCHEMAS_DIR)
