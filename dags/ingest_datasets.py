@@ -1,4 +1,4 @@
-"""Airflow DAG file: `ingest__<dataset>` and `replay__<dataset>` for every folder under the schemas directory.
+"""Airflow DAG file: `ingest__<dataset>`, `replay__<dataset>` for every folder under schemas, and `maintain__lake`.
 
 Adding a dataset is adding a folder there; this file does not change.
 """
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from lakepost_airflow.ingest_dag import ingest_dags
+from lakepost_airflow.maintain_dag import maintain_dag
 from lakepost_airflow.replay_dag import replay_dags
 
 # `ingest.settings` reads the environment everywhere else; it is too heavy for every parse of this file.
@@ -17,3 +18,4 @@ SCHEMAS_DIR = Path(_GIVEN) if _GIVEN else Path(__file__).resolve().parent.parent
 
 globals().update(ingest_dags(SCHEMAS_DIR))
 globals().update(replay_dags(SCHEMAS_DIR))
+globals()["maintain__lake"] = maintain_dag(SCHEMAS_DIR)

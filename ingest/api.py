@@ -27,6 +27,7 @@ from ingest.model.finding import Finding
 from ingest.model.points import Reached, passing
 from ingest.model.ports import Totals
 from ingest.model.replay import Filter, Replayed
+from ingest.model.upkeep import SPARED_HOURS, Compacted, Vacuumed
 from ingest.settings import Settings
 from ingest.steps.land import Landed, Progress
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ingest.steps import Rebuilt
 
 __all__ = [
+    "compact",
     "curate",
     "datasets",
     "doctor",
@@ -47,6 +49,7 @@ __all__ = [
     "replay",
     "sql",
     "status",
+    "vacuum",
 ]
 
 
@@ -313,6 +316,46 @@ def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
     if not lake.exists(dataset):
         raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
     return lake.totals(dataset), lake.last_account(dataset)
+
+
+def compact(
+    settings: Settings, dataset: str, *, dry_run: bool = False, progress: Progress | None = None
+) -> list[Compacted]:
+    """Small files of each of the dataset's tables become few."""
+    from ingest.steps import maintain
+
+    return maintain.compact(dataset, _existing(settings, dataset), dry_run=dry_run, progress=progress)
+
+
+def vacuum(
+    settings: Settings,
+    dataset: str,
+    *,
+    older_than: int = SPARED_HOURS,
+    nobody_is_active: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> list[Vacuumed]:
+    """Remove the files of each of the dataset's tables that nobody needs any more."""
+    from ingest.steps import maintain
+
+    return maintain.vacuum(
+        dataset,
+        _existing(settings, dataset),
+        older_than=older_than,
+        nobody_is_active=nobody_is_active,
+        dry_run=dry_run,
+        progress=progress,
+    )
+
+
+def _existing(settings: Settings, dataset: str) -> DeltaLake:
+    """The lake, which must have the dataset's tables."""
+    _contract(settings, dataset)
+    lake = _lake(settings)
+    if not lake.exists(dataset):
+        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
+    return lake
 
 
 def partitions_since(settings: Settings, dataset: str, version: int) -> tuple[list[str], int]:

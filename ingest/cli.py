@@ -24,6 +24,7 @@ from ingest import api, cli_quarantine, telemetry
 from ingest.errors import ConfigurationError, GateClosed, LakepostError
 from ingest.model.account import Account
 from ingest.model.contract import Contract
+from ingest.model.upkeep import SPARED_HOURS
 from ingest.settings import Settings, load_settings
 
 __all__ = ["app", "main"]
@@ -42,6 +43,9 @@ app.add_typer(cli_quarantine.app, name="quarantine")
 Dataset = Annotated[str, typer.Argument(help="The dataset: a folder under schemas/.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Accept = Annotated[bool, typer.Option("--accept", help="Quarantine the rejects of a closed gate and go on.")]
+
+Upkept = Annotated[str | None, typer.Argument(help="One dataset; all of them without.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 _out = Console()
 _err = Console(stderr=True)
@@ -209,6 +213,66 @@ def _status(settings: Settings, dataset: str) -> dict[str, Any]:
         "holds": totals.holds,
         "last_batch": None if last is None else last.to_dict(),
     }
+
+
+@app.command()
+def compact(dataset: Upkept = None, *, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Many small files become few. Land and curate may run meanwhile."""
+    settings, rows = _settings(), []
+    for name in _names(settings, dataset):
+        with _progress(f"compact {name}", as_json=as_json) as progress:
+            done = api.compact(settings, name, dry_run=dry_run, progress=progress)
+        rows += [{"dataset": name, **dataclasses.asdict(one)} for one in done]
+    _print_upkeep(rows, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def vacuum(
+    dataset: Upkept = None,
+    *,
+    older_than: Annotated[
+        int, typer.Option(min=0, help="Spare what is younger than so many hours: a running task may need it.")
+    ] = SPARED_HOURS,
+    nobody_is_active: Annotated[
+        bool, typer.Option("--nobody-is-active", help="Every task is stopped: fewer hours are safe.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Remove replaced and orphaned files, and the expired part of each table's log."""
+    settings, rows = _settings(), []
+    for name in _names(settings, dataset):
+        with _progress(f"vacuum {name}", as_json=as_json) as progress:
+            done = api.vacuum(
+                settings,
+                name,
+                older_than=older_than,
+                nobody_is_active=nobody_is_active,
+                dry_run=dry_run,
+                progress=progress,
+            )
+        rows += [{"dataset": name, **dataclasses.asdict(one)} for one in done]
+    _print_upkeep(rows, dry_run=dry_run, as_json=as_json)
+
+
+def _names(settings: Settings, dataset: str | None) -> list[str]:
+    return [dataset] if dataset else [name for name, _ in api.datasets(settings)]
+
+
+def _print_upkeep(rows: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        _print_json({"dry_run": dry_run, "tables": rows})
+        return
+    names = [name for row in rows[:1] for name in row if name != "names"]
+    table = _table(*names)
+    for row in rows:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+    _out.print(table)
+    if dry_run:
+        for row in rows:
+            for name in row.get("names", ()):
+                _out.print(f"{row['table']}/{row['dataset']}/{_escaped(name)}", highlight=False, soft_wrap=True)
+        _err.print("nothing was changed", highlight=False)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from ingest import catalog
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
+from ingest.model.upkeep import TASK_TIMEOUTS
 from lakepost_airflow import tasks
 from lakepost_airflow.document import broken_document, contract_document
 from lakepost_airflow.retries import RETRIES
@@ -20,9 +20,8 @@ from lakepost_timetable import RuntimePartitionedCron
 
 __all__ = ["ingest_dag", "ingest_dags"]
 
-LAND_TIMEOUT = dt.timedelta(hours=1)
-CURATE_TIMEOUT = dt.timedelta(hours=2)
-"""The longest a task may run. Vacuum must spare files younger than this."""
+LAND_TIMEOUT = TASK_TIMEOUTS["land"]
+CURATE_TIMEOUT = TASK_TIMEOUTS["curate"]
 
 
 def ingest_dags(schemas_dir: Path) -> dict[str, DAG]:

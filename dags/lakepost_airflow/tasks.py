@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from lakepost_airflow.connections import task_settings
 
-__all__ = ["curate", "curated_asset", "land", "replay"]
+__all__ = ["compact", "curate", "curated_asset", "land", "replay", "vacuum"]
 
 
 def curated_asset(dataset: str) -> Asset:
@@ -71,6 +71,20 @@ def replay(dataset: str, schemas_dir: str) -> dict[str, Any]:
     event.add_partitions(partitions)
     event.extra = {"curated_version": version} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
     return account
+
+
+def compact(dataset: str, schemas_dir: str) -> None:
+    """Small files of the dataset's tables become few."""
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    api.compact(task_settings(Path(schemas_dir)), dataset)
+
+
+def vacuum(dataset: str, schemas_dir: str) -> None:
+    """Remove the files of the dataset's tables that nobody needs any more."""
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    api.vacuum(task_settings(Path(schemas_dir)), dataset)
 
 
 def _published(events: Any) -> int:

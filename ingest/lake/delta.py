@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import paths, published, raw, rebuilding, rejected, replaying
+from ingest.lake import paths, published, raw, rebuilding, rejected, replaying, upkeep
 from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
@@ -24,6 +24,7 @@ from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
 from ingest.model.replay import Chunk, Filter
 from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, curated_schema
+from ingest.model.upkeep import Compacted, Vacuumed
 
 __all__ = ["DeltaLake"]
 
@@ -284,6 +285,22 @@ class DeltaLake:
                 curated_version=curated.version(),
                 unknown_date=pc.sum(unknown["num_records"]).as_py() or 0,
             )
+
+    def compact(self, dataset: str, table: str, *, dry_run: bool) -> Compacted:
+        """Rewrite the table's partitions that have several small files."""
+        with _storage_errors():
+            return upkeep.compact(table, self.uri(table, dataset), dry_run=dry_run)
+
+    def vacuum(self, dataset: str, table: str, *, hours: int, dry_run: bool) -> Vacuumed:
+        """Remove the table's files older than `hours` that no version and no reader by version needs."""
+        with _storage_errors():
+            uri, kept = self.uri(table, dataset), table == "raw"
+            read = open_table(uri).version()
+            if table == "raw":
+                read = published.position(open_table(self.uri("curated", dataset)))
+            elif table == "curated":
+                read = published.accounted(open_table(self.uri("accounts", dataset)), uri, read)
+            return upkeep.vacuum(table, uri, unread_after=read, keep_files=kept, hours=hours, dry_run=dry_run)
 
     def partitions_since(self, dataset: str, version: int) -> tuple[list[str], int]:
         """The event dates (ISO, ascending) touched after curated's `version`, and the newest accounted version."""

@@ -19,6 +19,7 @@ from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, row_names
 __all__ = [
     "ACCOUNT",
     "CURATE",
+    "accounted",
     "accounts",
     "append_curated",
     "duplicates",
@@ -107,6 +108,13 @@ def write_accounts(uri: str, curated_uri: str) -> None:
 def _accounted(accounts: DeltaTable) -> int:
     """The version of curated to which `accounts` was written; 0 is curated's creation."""
     return accounts.transaction_version(_ACCOUNTING) or 0
+
+
+def accounted(accounts: DeltaTable, curated_uri: str, until: int) -> int:
+    """The version of curated up to which nothing is left to account for, at most `until`."""
+    written = _accounted(accounts)
+    waiting = [version for version, _ in _newer(curated_uri, written)]
+    return min(waiting) - 1 if waiting else max(until, written)
 
 
 def _newer(curated_uri: str, version: int) -> list[tuple[int, dict[str, Any]]]:

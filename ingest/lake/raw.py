@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
+from ingest.lake.log import appends, commits
 from ingest.model.tables import RAW
 
 __all__ = ["append", "limit", "pending_rows", "pending_windows", "read"]
@@ -61,16 +64,15 @@ def pending_windows(uri: str, after: int) -> list[str]:
     return [commit_info[_WINDOW] for _, commit_info in history(uri, after) if _WINDOW in commit_info]
 
 
-def _appends(uri: str, after: int, until: int) -> list[tuple[int, int, int]]:
-    """(version, rows, bytes) of each version in (`after`, `until`], oldest first; 0 rows where none were added."""
-    found = []
-    for version, commit_info in history(uri, after):
-        if version <= until:
-            metrics = commit_info.get("operationMetrics", {})
-            appended = commit_info.get("operation") == "WRITE"
-            rows = int(commit_info.get(_ROWS, metrics.get("num_added_rows", 0))) if appended else 0
-            found.append((version, rows, int(commit_info.get(_BYTES, 0))))
-    return sorted(found)
+def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int]]:
+    """(version, rows, bytes) of each version in (`after`, `until`], oldest first; 0 rows where none were added.
+
+    Read one by one: whoever has enough reads no further.
+    """
+    for version, commit_info in commits(uri, after, until):
+        metrics = commit_info.get("operationMetrics", {})
+        rows = int(commit_info.get(_ROWS, metrics.get("num_added_rows", 0))) if appends(commit_info) else 0
+        yield version, rows, int(commit_info.get(_BYTES, 0))
 
 
 def read(uri: str, after: int, until: int) -> pa.Table:

@@ -15,6 +15,7 @@ from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.replay import Chunk
+from ingest.model.upkeep import Compacted, Vacuumed
 from ingest.model.verdict import Decoded, Judged
 
 __all__ = ["Batch", "Decode", "Identify", "Lake", "PinnedChunk", "PinnedDate", "Source", "Totals", "Validator"]
@@ -267,4 +268,12 @@ class Lake(Protocol):
 
     def last_account(self, dataset: str) -> Account | None:
         """The account of the newest batch, or null."""
+        ...
+
+    def compact(self, dataset: str, table: str, *, dry_run: bool) -> Compacted:
+        """Rewrite the table's partitions that have several small files."""
+        ...
+
+    def vacuum(self, dataset: str, table: str, *, hours: int, dry_run: bool) -> Vacuumed:
+        """Remove the table's files older than `hours` that no version and no reader by version needs."""
         ...

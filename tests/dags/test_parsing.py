@@ -86,4 +86,4 @@ def test_what_a_dag_holds_in_the_database_has_no_secret(dags_folder: Path) -> No
 def test_the_schemas_folder_can_be_named_by_the_environment(dags_folder: Path, schemas: Path) -> None:
     (schemas / "broken").mkdir()
     parsed = _parse(dags_folder, LAKEPOST_SCHEMAS_DIR=str(schemas))
-    assert set(parsed["dags"]) == {"ingest__broken", "ingest__orders", "replay__orders"}
+    assert set(parsed["dags"]) == {"ingest__broken", "ingest__orders", "maintain__lake", "replay__orders"}
