@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, PartitionedAtRuntime, task
@@ -11,12 +10,13 @@ from airflow.sdk.exceptions import AirflowException
 from ingest import catalog
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
+from ingest.model.upkeep import TASK_TIMEOUTS
 from lakepost_airflow import tasks
 from lakepost_airflow.retries import RETRIES
 
 __all__ = ["REPLAY_TIMEOUT", "replay_dag", "replay_dags"]
 
-REPLAY_TIMEOUT = dt.timedelta(hours=2)
+REPLAY_TIMEOUT = TASK_TIMEOUTS["replay"]
 """The longest a task may run. Vacuum must spare files younger than this."""
 
 
