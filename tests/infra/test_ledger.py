@@ -70,7 +70,8 @@ def correct() -> Lake:
     counts = {"records": len(SENT), "curated": len(lake.curated), "quarantined": len(lake.quarantine)}
     counts["duplicates"] = len(SENT) - len(lake.curated) - len(lake.quarantine)
     about = {"accepted": False, "contract_version": "1", "contract_digest": "d", "partitions": "[]", "rejected": "{}"}
-    lake.accounts.append({"kind": "curate", "curated_version": 1, "batch": 1, "after": 0, "committed_at": NOW} | counts | about)
+    numbers = {"kind": "curate", "curated_version": 1, "batch": 1, "after": 0}
+    lake.accounts.append(numbers | {"committed_at": NOW} | counts | about)
     return lake
 
 
