@@ -1,7 +1,7 @@
 """A process of the race: `python -m tests.crash.race ROLE LAKE SCHEMAS`; each role has a verb, over and over.
 
-`ingest` lands and curates under the contract as it was; the others work under the mended one, as an operator's
-would who repairs while the schedule runs on.
+`ingest` lands and curates under the contract as it was and the mended one in turn, as two workers would while one
+is being upgraded; the others work under the mended one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["DAYS", "ROLES", "ROUNDS"]
 
 ROLES = ("ingest", "rebuild", "replay")
 DAYS = (18, 19, 20)
-ROUNDS = 8
+ROUNDS = 10
 
 
 def _ingest(shop: Shop, turn: int) -> None:
@@ -36,7 +36,11 @@ def _ingest(shop: Shop, turn: int) -> None:
         order(f"broken{turn}", day=day, raw=b"{"),
         order(f"good{max(turn - 1, 0)}", day=day),
     )
+    before = shop.contract
+    if turn % 2:
+        shop.contract = without_total_rule(before)
     shop.curate()
+    shop.contract = before
 
 
 def _rebuild(shop: Shop, turn: int) -> None:

@@ -266,3 +266,23 @@ def test_chunks_are_whole_windows_within_the_limits(shop: Shop) -> None:
     assert [chunk.rows for chunk in shop.lake.replay_chunks("orders", max_rows=100, max_bytes=1)] == [2] * 5
     assert replay(shop, rows=4).curated == 10
     holds(shop)
+
+
+def test_a_rebuild_while_curate_judges_the_same_event_is_first(shop: Shop) -> None:
+    filled(shop)
+    shop.land(order("neg1", day=21))
+    beside = Shop(shop.lake, mended(shop))
+    slow = Shop(Between(shop, lambda: beside.rebuild(20)), shop.contract)
+    account = slow.curate()
+    assert (account.curated, account.duplicates) == (0, 1)
+    assert shop.curated() == ["good", "neg1"]
+    holds(shop)
+
+
+def test_a_rebuild_finishes_a_replay_that_was_killed(shop: Shop) -> None:
+    filled(shop)
+    with pytest.raises(SimulatedCrash):
+        replay(shop, reached=CrashAt(Point.REPLAY_MOVED))
+    Shop(shop.lake, mended(shop)).rebuild()
+    assert found(shop) == EXPECTED
+    holds(shop)
