@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-__all__ = ["OF_REPLAY", "Point", "Reached", "passing"]
+__all__ = ["OF_INGEST", "OF_REPLAY", "Point", "Reached", "passing"]
 
 
 class Point(StrEnum):
@@ -25,7 +25,10 @@ class Point(StrEnum):
 
 
 OF_REPLAY = (Point.REPLAY_RECORDED, Point.REPLAY_MOVED, Point.REPLAY_REMOVED)
-"""Points that land and curate do not pass."""
+"""Points of a replay alone."""
+
+OF_INGEST = tuple(point for point in Point if point not in {Point.QUARANTINE_CLEARED, *OF_REPLAY})
+"""Points that land and curate pass, in their order."""
 
 Reached = Callable[[Point], None]
 """Called by the steps at each point. Production passes; a crash test dies."""

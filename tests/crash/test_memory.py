@@ -11,7 +11,7 @@ import pytest
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Window
-from ingest.model.points import OF_REPLAY, Point, Reached, passing
+from ingest.model.points import OF_INGEST, Point, Reached, passing
 from ingest.sources.memory import CrashAt, MemorySource, SimulatedCrash
 from tests.crash.outcome import Outcome, outcome
 from tests.steps.shop import Shop, order
@@ -25,9 +25,6 @@ EVENTS: list[Delivery] = [
     order("two", raw=b"{}{}"),
     order("empty", raw=b""),
 ]
-
-
-POINTS = [point for point in Point if point not in {Point.QUARANTINE_CLEARED, *OF_REPLAY}]  # what land and curate pass
 
 
 def run(shop: Shop, reached: Reached) -> None:
@@ -54,7 +51,7 @@ def shop(tmp_path: Path, orders: Contract) -> Shop:
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", OF_INGEST)
 def test_killed_once(point: Point, nth: int, shop: Shop, undisturbed: Outcome) -> None:
     with pytest.raises(SimulatedCrash):
         run(shop, CrashAt(point, nth))
@@ -63,7 +60,7 @@ def test_killed_once(point: Point, nth: int, shop: Shop, undisturbed: Outcome) -
 
 
 def test_killed_at_every_point_in_turn(shop: Shop, undisturbed: Outcome) -> None:
-    for point in POINTS:
+    for point in OF_INGEST:
         with pytest.raises(SimulatedCrash):
             run(shop, CrashAt(point))
     run(shop, passing)

@@ -13,7 +13,7 @@ import pytest
 from ingest import api
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
-from ingest.model.points import Point
+from ingest.model.points import OF_INGEST, Point
 from tests.crash.outcome import Outcome, outcome
 from tests.crash.test_memory import EVENTS
 from tests.live import Live
@@ -21,7 +21,7 @@ from tests.steps.shop import Shop
 
 CHILD = Path(__file__).with_name("child.py")
 LANDING = (Point.RECEIVED, Point.RAW_COMMITTED, Point.ACKNOWLEDGED)
-CURATING = tuple(point for point in Point if point not in LANDING)
+CURATING = tuple(point for point in OF_INGEST if point not in LANDING)
 
 
 def run(live: Live, verb: str, point: str = "none", nth: int = 1) -> int:
@@ -48,7 +48,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, orders: Contract) -> O
     return outcome(shop.lake, "orders")
 
 
-@pytest.mark.parametrize("point", list(Point))
+@pytest.mark.parametrize("point", OF_INGEST)
 def test_killed_and_run_again(point: Point, live: Live, undisturbed: Outcome) -> None:
     live.publish(EVENTS)
     if point in LANDING:

@@ -17,7 +17,7 @@ from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
 from ingest.lake import DeltaLake, LocalStorage, raw
 from ingest.model.account import Account
 from ingest.model.contract import Contract
-from ingest.model.points import OF_REPLAY, Point
+from ingest.model.points import OF_INGEST, Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
 from ingest.steps.verdicts import judge
 from ingest.validate import Suite
@@ -55,7 +55,7 @@ def test_a_table_that_was_made_again_is_refused_and_not_read_from_a_stale_positi
         shop.lake.prepare(shop.contract)
 
 
-POINTS = [point for point in Point if point not in {Point.RECEIVED, Point.QUARANTINE_CLEARED, *OF_REPLAY}]
+POINTS = [point for point in OF_INGEST if point is not Point.RECEIVED]
 
 
 @pytest.mark.parametrize("point", POINTS)
