@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
+import re
 import secrets
 from typing import Any, NoReturn
 
@@ -19,6 +20,8 @@ from ingest.model.contract import Column, LogicalType
 from ingest.model.tables import REJECTS, decoded_schema
 from tests.decode.bodies import NASTY, SMALL, bodies, raw
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -194,8 +197,10 @@ def _value(value: Any, column: Column) -> Any:  # noqa: C901, PLR0911, PLR0912 -
             raise _Not
         return round(value, column.scale)
     if kind is LogicalType.DATE:
-        return dt.date.fromisoformat(value) if len(value) == 10 else _refuse()
+        return dt.date.fromisoformat(value) if _DAY.fullmatch(value) else _refuse()
     if kind is LogicalType.TIMESTAMP:
+        if not _MOMENT.fullmatch(value):  # Python also takes commas, weeks, bare hours
+            _refuse()
         moment = dt.datetime.fromisoformat(value[:26] + "Z" if len(value) == 28 else value)
         return moment if moment.tzinfo else _refuse()
     return value
