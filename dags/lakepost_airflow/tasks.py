@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from lakepost_airflow.connections import task_settings
+
+if TYPE_CHECKING:
+    from ingest.settings import Settings
 
 __all__ = ["compact", "curate", "curated_asset", "land", "replay", "vacuum"]
 
@@ -40,14 +43,7 @@ def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
     context = get_current_context()
     settings = task_settings(Path(schemas_dir))
     account = api.curate(settings, dataset, accept=bool(context["params"]["accept"])).to_dict()
-    asset = curated_asset(dataset)
-    partitions, version = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
-    if not partitions:
-        context["ti"].xcom_push(key="return_value", value=account)
-        raise AirflowSkipException(f"nothing new to publish for {dataset}")
-    event = context["outlet_events"][asset]
-    event.add_partitions(partitions)
-    event.extra = {"curated_version": version} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
+    _publish(settings, dataset, account)
     return account
 
 
@@ -62,14 +58,9 @@ def replay(dataset: str, schemas_dir: str) -> dict[str, Any]:
     settings = task_settings(Path(schemas_dir))
     dry_run = bool(context["params"]["dry_run"])
     account = api.replay(settings, dataset, dry_run=dry_run).to_dict()
-    asset = curated_asset(dataset)
-    partitions, version = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
-    if dry_run or not partitions:
-        context["ti"].xcom_push(key="return_value", value=account)
-        raise AirflowSkipException(f"nothing new to publish for {dataset}")
-    event = context["outlet_events"][asset]
-    event.add_partitions(partitions)
-    event.extra = {"curated_version": version} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
+    if dry_run:
+        _skip(dataset, account)
+    _publish(settings, dataset, account)
     return account
 
 
@@ -85,6 +76,25 @@ def vacuum(dataset: str, schemas_dir: str) -> None:
     from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
 
     api.vacuum(task_settings(Path(schemas_dir)), dataset)
+
+
+def _publish(settings: Settings, dataset: str, account: dict[str, Any]) -> None:
+    """Publish the event dates touched since the asset's last event of ours; without any, skip the task."""
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    context, asset = get_current_context(), curated_asset(dataset)
+    partitions, version = api.partitions_since(settings, dataset, _published(context["inlet_events"][asset]))
+    if not partitions:
+        _skip(dataset, account)
+    event = context["outlet_events"][asset]
+    event.add_partitions(partitions)
+    event.extra = {"curated_version": version} | {key: account[key] for key in ("curated", "quarantined", "duplicates")}
+
+
+def _skip(dataset: str, account: dict[str, Any]) -> NoReturn:
+    """End the task as skipped, its account kept."""
+    get_current_context()["ti"].xcom_push(key="return_value", value=account)
+    raise AirflowSkipException(f"nothing new to publish for {dataset}")
 
 
 def _published(events: Any) -> int:
