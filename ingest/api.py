@@ -301,20 +301,9 @@ def quarantine_rows(settings: Settings, dataset: str, wanted: Filter, limit: int
     return rows.to_pylist(), more
 
 
-def _standing(settings: Settings, dataset: str) -> tuple[Contract, DeltaLake]:
-    """The contract, and the lake that has the dataset's tables."""
-    contract, lake = _contract(settings, dataset), _lake(settings)
-    if not lake.exists(dataset):
-        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
-    return contract, lake
-
-
 def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
     """Rows per table and the account of the newest batch."""
-    _contract(settings, dataset)
-    lake = _lake(settings)
-    if not lake.exists(dataset):
-        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
+    _, lake = _standing(settings, dataset)
     return lake.totals(dataset), lake.last_account(dataset)
 
 
@@ -324,7 +313,8 @@ def compact(
     """Small files of each of the dataset's tables become few."""
     from ingest.steps import maintain
 
-    return maintain.compact(dataset, _existing(settings, dataset), dry_run=dry_run, progress=progress)
+    _, lake = _standing(settings, dataset)
+    return maintain.compact(dataset, lake, dry_run=dry_run, progress=progress)
 
 
 def vacuum(
@@ -339,23 +329,15 @@ def vacuum(
     """Remove the files of each of the dataset's tables that nobody needs any more."""
     from ingest.steps import maintain
 
+    _, lake = _standing(settings, dataset)
     return maintain.vacuum(
         dataset,
-        _existing(settings, dataset),
+        lake,
         older_than=older_than,
         nobody_is_active=nobody_is_active,
         dry_run=dry_run,
         progress=progress,
     )
-
-
-def _existing(settings: Settings, dataset: str) -> DeltaLake:
-    """The lake, which must have the dataset's tables."""
-    _contract(settings, dataset)
-    lake = _lake(settings)
-    if not lake.exists(dataset):
-        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
-    return lake
 
 
 def partitions_since(settings: Settings, dataset: str, version: int) -> tuple[list[str], int]:
@@ -419,6 +401,14 @@ def _contract(settings: Settings, dataset: str) -> Contract:
             remedy=f"the catalogue has: {', '.join(names) or 'none'}; LAKEPOST_SCHEMAS_DIR names another folder",
         )
     return catalog.load(settings.schemas_dir, dataset)
+
+
+def _standing(settings: Settings, dataset: str) -> tuple[Contract, DeltaLake]:
+    """The contract, and the lake that has the dataset's tables."""
+    contract, lake = _contract(settings, dataset), _lake(settings)
+    if not lake.exists(dataset):
+        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
+    return contract, lake
 
 
 def _lake(settings: Settings) -> DeltaLake:
