@@ -20,9 +20,6 @@ from lakepost_timetable import RuntimePartitionedCron
 
 __all__ = ["ingest_dag", "ingest_dags"]
 
-LAND_TIMEOUT = TASK_TIMEOUTS["land"]
-CURATE_TIMEOUT = TASK_TIMEOUTS["curate"]
-
 
 def ingest_dags(schemas_dir: Path) -> dict[str, DAG]:
     """One DAG per dataset under `schemas_dir`, by DAG id.
@@ -52,8 +49,10 @@ def ingest_dag(contract: Contract, schemas_dir: Path) -> DAG:
     ) as dag:
         call = {"dataset": contract.dataset, "schemas_dir": str(schemas_dir)}
         asset = tasks.curated_asset(contract.dataset)
-        land = task(execution_timeout=LAND_TIMEOUT, **RETRIES)(tasks.land)
-        curate = task(execution_timeout=CURATE_TIMEOUT, inlets=[asset], outlets=[asset], **RETRIES)(tasks.curate)
+        land = task(execution_timeout=TASK_TIMEOUTS["land"], **RETRIES)(tasks.land)
+        curate = task(execution_timeout=TASK_TIMEOUTS["curate"], inlets=[asset], outlets=[asset], **RETRIES)(
+            tasks.curate
+        )
         land(**call) >> curate(**call)
     return dag
 

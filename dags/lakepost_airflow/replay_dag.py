@@ -14,10 +14,7 @@ from ingest.model.upkeep import TASK_TIMEOUTS
 from lakepost_airflow import tasks
 from lakepost_airflow.retries import RETRIES
 
-__all__ = ["REPLAY_TIMEOUT", "replay_dag", "replay_dags"]
-
-REPLAY_TIMEOUT = TASK_TIMEOUTS["replay"]
-"""The longest a task may run. Vacuum must spare files younger than this."""
+__all__ = ["replay_dag", "replay_dags"]
 
 
 def replay_dags(schemas_dir: Path) -> dict[str, DAG]:
@@ -53,7 +50,9 @@ def replay_dag(contract: Contract, schemas_dir: Path) -> DAG:
         },
     ) as dag:
         asset = tasks.curated_asset(contract.dataset)
-        replay = task(execution_timeout=REPLAY_TIMEOUT, inlets=[asset], outlets=[asset], **RETRIES)(tasks.replay)
+        replay = task(execution_timeout=TASK_TIMEOUTS["replay"], inlets=[asset], outlets=[asset], **RETRIES)(
+            tasks.replay
+        )
         replay(dataset=contract.dataset, schemas_dir=str(schemas_dir))
     return dag
 

@@ -23,7 +23,7 @@ from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
 from ingest.model.replay import Chunk, Filter
-from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, curated_schema
+from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, STAGES, curated_schema
 from ingest.model.upkeep import Compacted, Vacuumed
 
 __all__ = ["DeltaLake"]
@@ -82,10 +82,10 @@ class DeltaLake:
     def _same_tables(self, dataset: str) -> None:
         """Positions are versions of logs: beside a table that was made again they would skip its rows in silence."""
         with _storage_errors():
-            found = {stage: str(open_table(self.uri(stage, dataset)).metadata().id) for stage in paths.STAGES}
+            found = {stage: str(open_table(self.uri(stage, dataset)).metadata().id) for stage in STAGES}
         self._storage.put_if_absent(paths.tables(dataset), _json(found))
         known = self._read(paths.tables(dataset)) or {}
-        replaced = [stage for stage in paths.STAGES if known.get(stage) != found[stage]]
+        replaced = [stage for stage in STAGES if known.get(stage) != found[stage]]
         if replaced:
             raise TableReplaced(
                 f"{', '.join(replaced)} of {dataset} is not the table that this lake knows: it was made again",
@@ -99,7 +99,7 @@ class DeltaLake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset's tables were created."""
-        return all(DeltaTable.is_deltatable(self.uri(stage, dataset)) for stage in paths.STAGES)
+        return all(DeltaTable.is_deltatable(self.uri(stage, dataset)) for stage in STAGES)
 
     def examine(self) -> Finding:
         """Whether a file can be written to the lake and read back."""
@@ -258,7 +258,7 @@ class DeltaLake:
             return rebuilding.dates(self._uris(dataset))
 
     def _uris(self, dataset: str) -> dict[str, str]:
-        return {stage: self.uri(stage, dataset) for stage in paths.STAGES}
+        return {stage: self.uri(stage, dataset) for stage in STAGES}
 
     def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:
         """Keep the validation report of a batch as JSON."""
@@ -294,13 +294,14 @@ class DeltaLake:
     def vacuum(self, dataset: str, table: str, *, hours: int, dry_run: bool) -> Vacuumed:
         """Remove the table's files older than `hours` that no version and no reader by version needs."""
         with _storage_errors():
-            uri, kept = self.uri(table, dataset), table == "raw"
-            read = open_table(uri).version()
-            if table == "raw":
+            uri, is_raw = self.uri(table, dataset), table == "raw"
+            if is_raw:
                 read = published.position(open_table(self.uri("curated", dataset)))
-            elif table == "curated":
-                read = published.accounted(open_table(self.uri("accounts", dataset)), uri, read)
-            return upkeep.vacuum(table, uri, unread_after=read, keep_files=kept, hours=hours, dry_run=dry_run)
+            else:
+                read = open_table(uri).version()
+                if table == "curated":
+                    read = published.accounted(open_table(self.uri("accounts", dataset)), uri, read)
+            return upkeep.vacuum(table, uri, unread_after=read, keep_files=is_raw, hours=hours, dry_run=dry_run)
 
     def partitions_since(self, dataset: str, version: int) -> tuple[list[str], int]:
         """The event dates (ISO, ascending) touched after curated's `version`, and the newest accounted version."""

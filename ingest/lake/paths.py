@@ -12,9 +12,7 @@
 
 from __future__ import annotations
 
-__all__ = ["STAGES", "batch", "contract", "replay", "report", "table", "tables"]
-
-STAGES = ("raw", "curated", "quarantine", "accounts")
+__all__ = ["batch", "contract", "replay", "report", "table", "tables"]
 
 
 def table(stage: str, dataset: str) -> str:

@@ -27,7 +27,6 @@ __all__ = [
     "holds_rows",
     "known",
     "position",
-    "quarantined",
     "replace_quarantine",
     "write_accounts",
 ]
@@ -130,26 +129,27 @@ def accounts(uri: str, after: int = -1) -> pa.Table:
 
 
 def duplicates(uri: str, curated: DeltaTable) -> int:
-    """Rows dropped as duplicates up to the version of `curated` as it was opened.
-
-    From the accounts, and from curated's log for commits whose account a killed run left to the next one.
-    """
-    table, version = open_table(uri), curated.version()
-    columns = pa.schema([ACCOUNTS.field(name) for name in ("curated_version", "duplicates")])
-    written = pa.Table.from_batches(scan(table, columns, f"curated_version <= {version}"), schema=columns)
-    unwritten = _newer(curated.table_uri, _accounted(table)) if _accounted(table) < version else []
-    left = sum(int(account["duplicates"]) for number, account in unwritten if number <= version)
-    return int(pc.sum(written["duplicates"]).as_py() or 0) + left
+    """Rows dropped as duplicates up to the version of `curated` as it was opened."""
+    return sum(account["duplicates"] for account in _told(uri, curated, "duplicates"))
 
 
 def duplicates_of(uri: str, curated: DeltaTable, date: dt.date) -> int:
     """Rows of one event date dropped as duplicates, up to the version of `curated` as it was opened."""
-    table, version = open_table(uri), curated.version()
-    columns = pa.schema([ACCOUNTS.field(name) for name in ("curated_version", "duplicates", "duplicates_by_date")])
-    told = [row for batch in scan(table, columns, f"curated_version <= {version}") for row in batch.to_pylist()]
-    unwritten = _newer(curated.table_uri, _accounted(table)) if _accounted(table) < version else []
-    told += [account for number, account in unwritten if number <= version]
+    told = _told(uri, curated, "duplicates", "duplicates_by_date")
     return sum(_by_date(account).get(date.isoformat(), 0) for account in told)
+
+
+def _told(uri: str, curated: DeltaTable, *names: str) -> Iterator[Mapping[str, Any]]:
+    """The columns `names` of each account, up to the version of `curated` as it was opened.
+
+    From the accounts, and from curated's log for commits whose account a killed run left to the next one.
+    """
+    table, version = open_table(uri), curated.version()
+    columns = pa.schema([ACCOUNTS.field(name) for name in names])
+    for batch in scan(table, columns, f"curated_version <= {version}"):
+        yield from batch.to_pylist()
+    if _accounted(table) < version:
+        yield from (told for number, told in _newer(curated.table_uri, _accounted(table)) if number <= version)
 
 
 def _by_date(account: Mapping[str, Any]) -> dict[str, int]:
@@ -160,12 +160,6 @@ def _by_date(account: Mapping[str, Any]) -> dict[str, int]:
             remedy="this is a defect of Lakepost: keep the lake and report it",
         )
     return by_date
-
-
-def quarantined(uri: str, curated: DeltaTable) -> int:
-    """Quarantine rows of the batches that `curated`, as it was opened, holds: others are pending still."""
-    column = pa.schema([QUARANTINE.field("batch")])
-    return sum(batch.num_rows for batch in scan(open_table(uri), column, f"batch <= {position(curated)}"))
 
 
 def known(curated: DeltaTable, keys: pa.Table, *, dedupe_days: int, but_for: dt.date | None = None) -> pa.Array:

@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 from ingest.errors import ConfigurationError, TerminalError
 from ingest.lake import paths
 from ingest.lake.storage import Storage
+from ingest.model.tables import STAGES
 
 __all__ = ["query"]
 
@@ -36,7 +37,7 @@ def query(storage: Storage, sql: str, *, max_rows: int | None = None) -> tuple[l
     views: list[str] = []
     try:
         connection.execute(f"LOAD '{next(iter(found))}'")
-        for stage in paths.STAGES:
+        for stage in STAGES:
             for dataset in storage.folders(stage):
                 uri = storage.table_uri(paths.table(stage, dataset))
                 if DeltaTable.is_deltatable(uri):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
+from ingest.lake.commit import Entry, commit, numbered, open_table, scan
 from ingest.lake.log import appends, commits
 from ingest.model.tables import RAW
 
@@ -62,7 +62,8 @@ def pending_rows(uri: str, after: int, until: int) -> int:
 
 def pending_windows(uri: str, after: int) -> list[str]:
     """The windows appended beyond the version `after`."""
-    return [commit_info[_WINDOW] for _, commit_info in history(uri, after) if _WINDOW in commit_info]
+    told = commits(uri, after, open_table(uri).version())
+    return [commit_info[_WINDOW] for _, commit_info in told if _WINDOW in commit_info]
 
 
 def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int]]:

@@ -21,17 +21,16 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from ingest.errors import LakeUnavailable, Overtaken
 from ingest.lake import paths
 from ingest.lake.commit import KEEP_LOG, Entry, commit, history, numbered, open_table, same_schema, scan
-from ingest.lake.published import holds_rows, position
+from ingest.lake.published import ACCOUNT, holds_rows, position
 from ingest.lake.storage import Storage
 from ingest.model.replay import Chunk
-from ingest.model.tables import QUARANTINE, REJECTS, row_names
+from ingest.model.tables import QUARANTINE, VERDICT, row_names
 
 __all__ = ["DeltaChunk", "Tables", "chunks", "finish", "quarantined", "settled", "standing"]
 
 _REPLAY = "replay"
-_ACCOUNT = "lakepost.account"
 _NUMBER = "lakepost.replay"
-_JUDGED = [*(name for name in REJECTS.names if name != "index"), "contract_version", "contract_digest"]
+_JUDGED = [*VERDICT, "contract_version", "contract_digest"]
 _SIZES = pa.schema([QUARANTINE.field(name) for name in ("window", "batch", "body", "headers")])
 
 
@@ -153,7 +152,7 @@ class DeltaChunk:
         number = self._tables.record(self._curated, row_names(gone).to_pylist())
         recorded()
         properties = CommitProperties(
-            custom_metadata={_ACCOUNT: json.dumps(account, sort_keys=True), _NUMBER: str(number)},
+            custom_metadata={ACCOUNT: json.dumps(account, sort_keys=True), _NUMBER: str(number)},
             app_transactions=[Transaction(_REPLAY, number)],
             max_commit_retries=0,  # an append would not conflict with what came between: a rebuild, a curate
         )

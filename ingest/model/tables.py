@@ -15,12 +15,17 @@ __all__ = [
     "QUARANTINE",
     "RAW",
     "REJECTS",
+    "STAGES",
     "TIME",
+    "VERDICT",
     "arrow_type",
     "curated_schema",
     "decoded_schema",
     "row_names",
 ]
+
+STAGES = ("raw", "curated", "quarantine", "accounts")
+"""The tables that each dataset has."""
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -57,10 +62,13 @@ REJECTS = pa.schema(
     ]
 )
 
+VERDICT = tuple(name for name in REJECTS.names if name != "index")
+"""The columns that say why a row is in quarantine."""
+
 QUARANTINE = pa.schema(
     [
         *(RAW.field(name) for name in RAW.names if name != "event_date"),
-        *(REJECTS.field(name) for name in REJECTS.names if name != "index"),
+        *(REJECTS.field(name) for name in VERDICT),
         pa.field("contract_version", pa.string(), nullable=False),
         pa.field("contract_digest", pa.string(), nullable=False),
         pa.field("batch", pa.int64(), nullable=False),

@@ -5,10 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-__all__ = ["LONGEST_TASK", "SPARED_HOURS", "TABLES", "TASK_TIMEOUTS", "Compacted", "Vacuumed"]
-
-TABLES = ("raw", "curated", "quarantine", "accounts")
-"""The tables of a dataset that upkeep looks after."""
+__all__ = ["LONGEST_TASK", "SPARED_HOURS", "TASK_TIMEOUTS", "Compacted", "Vacuumed"]
 
 TASK_TIMEOUTS = {
     "land": dt.timedelta(hours=1),

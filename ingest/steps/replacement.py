@@ -12,13 +12,12 @@ from ingest.errors import RawTrimmed
 from ingest.model.contract import Contract
 from ingest.model.difference import Difference
 from ingest.model.ports import PinnedDate, Validator
-from ingest.model.tables import REJECTS
+from ingest.model.tables import VERDICT, row_names
 from ingest.steps.verdicts import Verdicts, Weighed, settle
 
 __all__ = ["Raw", "Replacement", "replacement"]
 
 _ORDER = [("window", "ascending"), ("row", "ascending")]
-_REASON = [name for name in REJECTS.names if name != "index"]
 _COMPARED_ROWS = 10_000
 
 
@@ -59,7 +58,7 @@ def replacement(date: dt.date, pinned: PinnedDate, raw: Raw, contract: Contract,
     same = _in(_reasons(pinned.quarantine), _reasons(verdicts.quarantine))
     fresh = verdicts.quarantine.filter(pc.invert(_in(_reasons(verdicts.quarantine), _reasons(pinned.quarantine))))
     quarantine = pa.concat_tables([pinned.quarantine.filter(same), fresh])
-    old = pinned.quarantine.filter(pc.invert(_in(_keys(pinned.quarantine), _keys(verdicts.quarantine))))
+    old = pinned.quarantine.filter(pc.invert(_in(row_names(pinned.quarantine), row_names(verdicts.quarantine))))
     difference = _difference(date, pinned, raw.rows, curated, verdicts)
     return Replacement(
         curated=curated,
@@ -73,9 +72,9 @@ def replacement(date: dt.date, pinned: PinnedDate, raw: Raw, contract: Contract,
 
 
 def _is_whole(date: dt.date, pinned: PinnedDate, rows: pa.Table) -> None:
-    there = _keys(rows)
+    there = row_names(rows)
     gone = sum(
-        pc.sum(pc.invert(_in(_keys(table), there))).as_py() or 0 for table in (pinned.curated, pinned.quarantine)
+        pc.sum(pc.invert(_in(row_names(table), there))).as_py() or 0 for table in (pinned.curated, pinned.quarantine)
     )
     if gone:
         raise RawTrimmed(
@@ -86,7 +85,7 @@ def _is_whole(date: dt.date, pinned: PinnedDate, rows: pa.Table) -> None:
 
 def _standing_first(raw: Raw, curated: pa.Table) -> Weighed:
     weighed = raw.weighed
-    stands = _in(_keys(raw.rows.select(["window", "row"]).take(weighed.index)), _keys(curated))
+    stands = _in(row_names(raw.rows.select(["window", "row"]).take(weighed.index)), row_names(curated))
     order = pc.sort_indices(
         pa.table({"new": pc.invert(stands), "index": weighed.index}), [("new", "ascending"), ("index", "ascending")]
     )
@@ -95,14 +94,14 @@ def _standing_first(raw: Raw, curated: pa.Table) -> Weighed:
 
 def _with_batches(curated: pa.Table, pinned: PinnedDate) -> pa.Table:
     """A row that stands keeps its batch: rebuilding what did not change changes nothing."""
-    stood = pinned.curated["batch"].take(pc.index_in(_keys(curated), value_set=_keys(pinned.curated)))
+    stood = pinned.curated["batch"].take(pc.index_in(row_names(curated), value_set=row_names(pinned.curated)))
     place = curated.schema.get_field_index("batch")
     return curated.set_column(place, curated.schema.field(place), pc.coalesce(stood, curated["batch"]))
 
 
 def _difference(date: dt.date, pinned: PinnedDate, raw: pa.Table, curated: pa.Table, verdicts: Verdicts) -> Difference:
     """Quarantine's difference follows from the others: a killed rebuild may have left rows there too many."""
-    before, after = _keys(pinned.curated), _keys(curated)
+    before, after = row_names(pinned.curated), row_names(curated)
     added, removed = _count(pc.invert(_in(after, before))), _count(pc.invert(_in(before, after)))
     moved = len(curated) - len(pinned.curated)
     duplicates = verdicts.duplicates - pinned.duplicates
@@ -124,7 +123,7 @@ def _difference(date: dt.date, pinned: PinnedDate, raw: pa.Table, curated: pa.Ta
 
 def _between(before: pa.Table, after: pa.Table, curated: list[pa.Array]) -> int:
     """Rows that moved between quarantine and the duplicates: in quarantine on one side, in curated on none."""
-    old, new = _keys(before), _keys(after)
+    old, new = row_names(before), row_names(after)
     moved = [old.filter(pc.invert(_in(old, new))), new.filter(pc.invert(_in(new, old)))]
     return sum(_count(pc.invert(pc.or_(_in(keys, curated[0]), _in(keys, curated[1])))) for keys in moved)
 
@@ -142,21 +141,10 @@ def _changed(before: pa.Table, after: pa.Table) -> int:
     )
 
 
-def _keys(table: pa.Table) -> pa.Array:
-    """A row's identity as one text."""
-    return _one(pc.binary_join_element_wise(table["window"], pc.cast(table["row"], pa.string()), ":"))
-
-
 def _reasons(quarantine: pa.Table) -> pa.Array:
     """A rejected row's identity with all that is said of it."""
-    said = [pc.coalesce(quarantine[name], pa.scalar("\x01")) for name in _REASON]
-    return _one(
-        pc.binary_join_element_wise(quarantine["window"], pc.cast(quarantine["row"], pa.string()), *said, "\x00")
-    )
-
-
-def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    said = [pc.coalesce(quarantine[name], pa.scalar("\x01")) for name in VERDICT]
+    return pc.binary_join_element_wise(row_names(quarantine), *said, "\x00").combine_chunks()
 
 
 def _in(keys: pa.Array, others: pa.Array) -> pa.Array:

@@ -19,7 +19,7 @@ from ingest.model.contract import Contract
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedChunk, Validator
 from ingest.model.replay import Chunk, Replayed
-from ingest.model.tables import RAW, REJECTS, row_names
+from ingest.model.tables import RAW, VERDICT, row_names
 from ingest.steps.curate import Limits
 from ingest.steps.verdicts import Verdicts, settle, weigh
 
@@ -27,7 +27,7 @@ __all__ = ["replay"]
 
 _log = structlog.get_logger(__name__)
 _ATTEMPTS = 10
-_JUDGED = [*(name for name in REJECTS.names if name != "index"), "contract_version", "contract_digest"]
+_JUDGED = [*VERDICT, "contract_version", "contract_digest"]
 
 
 def replay(

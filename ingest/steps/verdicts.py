@@ -16,7 +16,7 @@ from ingest.model.contract import Contract, Identity
 from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
-from ingest.model.tables import QUARANTINE, RAW, REJECTS, curated_schema
+from ingest.model.tables import QUARANTINE, RAW, REJECTS, VERDICT, curated_schema
 
 __all__ = ["Known", "Verdicts", "Weighed", "judge", "settle", "weigh"]
 
@@ -185,7 +185,7 @@ def _quarantine(rejects: pa.Table, raw: pa.Table, contract: Contract, batch: int
     rejected = raw.take(rejects["index"])
     count = rejects.num_rows
     columns = {name: rejected[name] for name in RAW.names}
-    columns |= {name: rejects[name] for name in REJECTS.names if name != "index"}
+    columns |= {name: rejects[name] for name in VERDICT}
     columns["contract_version"] = pa.repeat(contract.version, count)
     columns["contract_digest"] = pa.repeat(contract.digest, count)
     columns["batch"] = pa.repeat(pa.scalar(batch, pa.int64()), count)
