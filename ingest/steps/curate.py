@@ -112,7 +112,7 @@ def _account_row(batch: Batch, contract: Contract, verdicts: Verdicts, *, accept
         "contract_version": contract.version,
         "contract_digest": contract.digest,
         "partitions": json.dumps(verdicts.partitions),
-        "duplicates_by_date": verdicts.duplicates_by_date,
+        "duplicates_by_date": json.dumps(verdicts.duplicates_by_date),
         "rejected": json.dumps(verdicts.rejected),
         "committed_at": dt.datetime.now(dt.UTC).isoformat(),
     }

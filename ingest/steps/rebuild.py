@@ -8,7 +8,6 @@ row is never nowhere; killed in between it may stand twice, and the next rebuild
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from ingest.model.contract import Contract
 from ingest.model.difference import Difference
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedDate, Validator
+from ingest.steps.moved import moved_account
 from ingest.steps.replacement import Raw, Replacement, replacement
 from ingest.steps.verdicts import weigh
 
@@ -120,24 +120,16 @@ def _publish(new: Replacement, pinned: PinnedDate, contract: Contract, reached: 
 
 
 def _account_row(difference: Difference, pinned: PinnedDate, contract: Contract) -> dict[str, Any]:
-    """A row of `tables.ACCOUNTS`: no records, for it reads nothing new, and differences that sum to 0."""
-    date = difference.event_date
-    return {
-        "kind": "rebuild",
-        "batch": pinned.position,
-        "after": pinned.position,
-        "records": 0,
-        "curated": difference.curated,
-        "quarantined": difference.quarantined,
-        "duplicates": difference.duplicates,
-        "accepted": False,
-        "contract_version": contract.version,
-        "contract_digest": contract.digest,
-        "partitions": json.dumps([date]),
-        "duplicates_by_date": json.dumps({date: difference.duplicates} if difference.duplicates else {}),
-        "rejected": json.dumps({}),
-        "committed_at": dt.datetime.now(dt.UTC).isoformat(),
-    }
+    date, duplicates = difference.event_date, difference.duplicates
+    return moved_account(
+        "rebuild",
+        contract,
+        position=pinned.position,
+        curated=difference.curated,
+        duplicates=duplicates,
+        partitions=[date],
+        duplicates_by_date={date: duplicates} if duplicates else {},
+    )
 
 
 def _account(contract: Contract, lake: Lake, found: Sequence[Difference], seconds: float) -> Account:

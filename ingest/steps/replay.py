@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from ingest.model.ports import Decode, Lake, PinnedChunk, Validator
 from ingest.model.replay import Chunk, Replayed
 from ingest.model.tables import RAW, VERDICT, row_names
 from ingest.steps.curate import Limits
+from ingest.steps.moved import moved_account
 from ingest.steps.verdicts import Verdicts, settle, weigh
 
 __all__ = ["replay"]
@@ -139,24 +138,15 @@ def _changed(kept: pa.Table, rows: pa.Table) -> bool:
 
 
 def _account_row(pinned: PinnedChunk, contract: Contract, verdicts: Verdicts) -> dict[str, Any]:
-    """A row of `tables.ACCOUNTS` without records: rows moved, none came."""
-    curated, duplicates = verdicts.curated.num_rows, verdicts.duplicates
-    return {
-        "kind": "replay",
-        "batch": pinned.position,
-        "after": pinned.position,
-        "records": 0,
-        "curated": curated,
-        "quarantined": -(curated + duplicates),
-        "duplicates": duplicates,
-        "accepted": False,
-        "contract_version": contract.version,
-        "contract_digest": contract.digest,
-        "partitions": json.dumps(_partitions(verdicts)),
-        "duplicates_by_date": verdicts.duplicates_by_date,
-        "rejected": json.dumps({}),
-        "committed_at": dt.datetime.now(dt.UTC).isoformat(),
-    }
+    return moved_account(
+        "replay",
+        contract,
+        position=pinned.position,
+        curated=verdicts.curated.num_rows,
+        duplicates=verdicts.duplicates,
+        partitions=_partitions(verdicts),
+        duplicates_by_date=verdicts.duplicates_by_date,
+    )
 
 
 def _partitions(verdicts: Verdicts) -> tuple[str, ...]:

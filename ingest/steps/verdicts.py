@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,9 +62,9 @@ class Verdicts:
         return tuple(date.isoformat() for date in sorted(dates))
 
     @property
-    def duplicates_by_date(self) -> str:
-        """How many duplicates each event date has: a JSON object, ISO date → rows."""
-        return json.dumps({date.isoformat(): rows for date, rows in sorted(self.duplicate_dates.items())})
+    def duplicates_by_date(self) -> dict[str, int]:
+        """How many duplicates each event date has, by ISO date, ascending."""
+        return {date.isoformat(): rows for date, rows in sorted(self.duplicate_dates.items())}
 
 
 def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator) -> Verdicts:

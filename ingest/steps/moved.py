@@ -1,0 +1,45 @@
+"""The account of rows that moved: a rebuild's or a replay's, which read nothing new of raw."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingest.model.contract import Contract
+
+__all__ = ["moved_account"]
+
+
+def moved_account(
+    kind: str,
+    contract: Contract,
+    *,
+    position: int,
+    curated: int,
+    duplicates: int,
+    partitions: Sequence[str],
+    duplicates_by_date: Mapping[str, int],
+) -> dict[str, Any]:
+    """A row of `tables.ACCOUNTS`, as JSON values, but for the version that its commit will have.
+
+    No records, and signed differences that sum to 0: what curated and the duplicates gain, quarantine loses.
+    `position` is the raw version that curated has been read to, dates are ISO.
+    """
+    return {
+        "kind": kind,
+        "batch": position,
+        "after": position,
+        "records": 0,
+        "curated": curated,
+        "quarantined": -(curated + duplicates),
+        "duplicates": duplicates,
+        "accepted": False,
+        "contract_version": contract.version,
+        "contract_digest": contract.digest,
+        "partitions": json.dumps(partitions),
+        "duplicates_by_date": json.dumps(duplicates_by_date),
+        "rejected": json.dumps({}),
+        "committed_at": dt.datetime.now(dt.UTC).isoformat(),
+    }
