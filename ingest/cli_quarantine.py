@@ -7,16 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ingest import api
+from ingest import api, terminal
 from ingest.errors import ConfigurationError
 from ingest.model.replay import Filter, Replayed
+from ingest.terminal import Dataset, DryRun, Json, escaped
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Rejected rows: look at them, and try them again.", no_args_is_help=True)
-
-Dataset = Annotated[str, typer.Argument(help="The dataset: a folder under schemas/.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 _BODY = 2_000
 """Characters of a body that are shown; of a single row that was asked for, all."""
@@ -25,14 +23,12 @@ _BODY = 2_000
 @app.command("list")
 def list_groups(dataset: Dataset, *, as_json: Json = False) -> None:
     """Quarantined rows by reason, expectation, column and contract version."""
-    from ingest import cli
-
-    found = api.quarantine_groups(cli._settings(), dataset)
+    found = api.quarantine_groups(terminal.settings(), dataset)
     if as_json:
-        cli._print_json({"dataset": dataset, "groups": found})
+        terminal.print_json({"dataset": dataset, "groups": found})
         return
     names = ("rows", "reason", "expectation", "column", "contract_version", "first_date", "last_date", "example")
-    cli._print_rows(
+    terminal.print_rows(
         list(names), [tuple("" if group[name] is None else group[name] for name in names) for group in found]
     )
 
@@ -49,49 +45,45 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Single rows: why, the value, the headers and the body. Oldest first."""
-    from ingest import cli
-
     if (window is None) != (row is None):
         raise ConfigurationError(
             "--window and --row name one row together", remedy="`quarantine list` shows an example"
         )
     wanted = Filter(reason=reason, column=column, window=window, row=row)
-    rows, more = api.quarantine_rows(cli._settings(), dataset, wanted, limit)
+    rows, more = api.quarantine_rows(terminal.settings(), dataset, wanted, limit)
     if window is not None and not rows:
         raise ConfigurationError(
             f"row {window}:{row} is not in quarantine of {dataset}", remedy=f"`lakepost quarantine list {dataset}`"
         )
     told = [_told(one, whole=window is not None) for one in rows]
     if as_json:
-        cli._print_json({"dataset": dataset, "rows": told, "more": more})
+        terminal.print_json({"dataset": dataset, "rows": told, "more": more})
         return
     for one in told:
-        cli._out.rule(f"{one['window']}:{one['row']}", align="left")
+        terminal.out.rule(f"{one['window']}:{one['row']}", align="left")
         for name, value in one.items():
             if value is not None and name not in {"window", "row"}:
-                text = cli._escaped(_printable(str(value)))
-                cli._out.print(f"{name:>16}  {text}", highlight=False, soft_wrap=True)
+                text = escaped(_printable(str(value)))
+                terminal.out.print(f"{name:>16}  {text}", highlight=False, soft_wrap=True)
     if more or not told:
         said = f"only the first {limit} rows: see --limit" if more else "no such row in quarantine"
-        cli._err.print(said, highlight=False)
+        terminal.err.print(said, highlight=False)
 
 
 @app.command()
 def replay(
     dataset: Dataset,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Judge quarantined rows again, after the contract or the code was mended; what is valid now moves to curated."""
-    from ingest import cli
-
-    with cli._progress("replay", as_json=as_json) as progress:
-        done = api.replay(cli._settings(), dataset, dry_run=dry_run, progress=progress)
+    with terminal.progress("replay", as_json=as_json) as progress:
+        done = api.replay(terminal.settings(), dataset, dry_run=dry_run, progress=progress)
     if as_json:
-        cli._print_json(done.to_dict())
+        terminal.print_json(done.to_dict())
     else:
-        cli._out.print(_sentences(done), highlight=False, soft_wrap=True, markup=False)
+        terminal.out.print(_sentences(done), highlight=False, soft_wrap=True, markup=False)
 
 
 def _sentences(done: Replayed) -> str:

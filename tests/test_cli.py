@@ -18,7 +18,7 @@ import structlog
 from deltalake import DeltaTable
 from rich.console import Console
 
-from ingest import cli
+from ingest import cli, terminal
 from tests.live import Live
 from tests.steps.shop import order
 
@@ -50,8 +50,8 @@ class Command:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Command]:
     monkeypatch.chdir(tmp_path)  # no .env of the developer's
-    monkeypatch.setattr(cli, "_out", Console(width=200))
-    monkeypatch.setattr(cli, "_err", Console(stderr=True, width=200))
+    monkeypatch.setattr(terminal, "out", Console(width=200))
+    monkeypatch.setattr(terminal, "err", Console(stderr=True, width=200))
     yield Command(monkeypatch, capsys)
     structlog.reset_defaults()  # the command logs to this test's stderr, which is closed after it
 

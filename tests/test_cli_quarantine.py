@@ -12,7 +12,7 @@ import pytest
 import structlog
 from rich.console import Console
 
-from ingest import catalog, cli
+from ingest import catalog, cli, terminal
 from ingest.lake import DeltaLake, LocalStorage
 from tests.steps.shop import Shop, order
 
@@ -45,8 +45,8 @@ def lakepost(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEPOST_LAKE_URL", (tmp_path / "lake").as_uri())
     monkeypatch.setenv("LAKEPOST_SCHEMAS_DIR", str(schemas))
-    monkeypatch.setattr(cli, "_out", Console(width=200))
-    monkeypatch.setattr(cli, "_err", Console(stderr=True, width=200))
+    monkeypatch.setattr(terminal, "out", Console(width=200))
+    monkeypatch.setattr(terminal, "err", Console(stderr=True, width=200))
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lakepost", "quarantine", *arguments])
