@@ -11,13 +11,11 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import signal
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
-from ingest.errors import ConfigurationError, LakepostError, SourceUnavailable
+from ingest.errors import ConfigurationError, LakepostError
 from ingest.lake import DeltaLake, open_storage
 from ingest.lake.query import query
 from ingest.model.account import Account
@@ -29,6 +27,7 @@ from ingest.model.ports import Totals
 from ingest.model.replay import Filter, Replayed
 from ingest.model.upkeep import SPARED_HOURS, Compacted, Vacuumed
 from ingest.settings import Settings
+from ingest.signals import stopping
 from ingest.steps.land import Landed, Progress
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ async def _land(
     from ingest.sources.rabbitmq import RabbitQueue
 
     stop = asyncio.Event()
-    with _signals(stop) if signals else contextlib.nullcontext():
+    with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
             contract,
             RabbitQueue(_rabbitmq_url(settings), contract.source),
@@ -142,29 +141,6 @@ async def _land(
             reached=reached,
             progress=progress,
         )
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """The first SIGTERM or SIGINT sets `stop`; a second one cancels what runs."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def received() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
-        stop.set()
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, received)
-    try:
-        yield
-    except asyncio.CancelledError:
-        remedy = "run it again: what was not acknowledged comes again, what was committed is not doubled"
-        raise SourceUnavailable("land was told twice to stop and left the window under way", remedy=remedy) from None
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def curate(
