@@ -15,13 +15,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
-from ingest.errors import ConfigurationError, LakepostError
+from ingest.compose import contract_of, lake_of, rabbitmq_url, standing
+from ingest.doctor import datasets, doctor
 from ingest.lake import DeltaLake, open_storage
 from ingest.lake.query import query
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
-from ingest.model.finding import Finding
 from ingest.model.points import Reached, passing
 from ingest.model.ports import Totals
 from ingest.model.replay import Filter, Replayed
@@ -52,20 +52,9 @@ __all__ = [
 ]
 
 
-def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
-    """Every dataset of the catalogue by name: its contract, or what is wrong with it."""
-    found: list[tuple[str, Contract | LakepostError]] = []
-    for name in catalog.names(settings.schemas_dir):
-        try:
-            found.append((name, catalog.load(settings.schemas_dir, name)))
-        except LakepostError as error:
-            found.append((name, error))
-    return found
-
-
 def init(settings: Settings) -> list[str]:
     """Create the tables of every dataset where absent; returns the datasets' names."""
-    lake = _lake(settings)
+    lake = lake_of(settings)
     names = catalog.names(settings.schemas_dir)
     for name in names:
         lake.prepare(catalog.load(settings.schemas_dir, name))
@@ -90,8 +79,8 @@ def land(
     Raises:
         LakepostError: any of the tree; a transient one is worth another try.
     """
-    contract = _contract(settings, dataset)
-    lake = _lake(settings)
+    contract = contract_of(settings, dataset)
+    lake = lake_of(settings)
     lake.prepare(contract)
     bounds = Bounds(
         rows=settings.window_rows,
@@ -132,7 +121,7 @@ async def _land(
     with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
             contract,
-            RabbitQueue(_rabbitmq_url(settings), contract.source),
+            RabbitQueue(rabbitmq_url(settings), contract.source),
             lake,
             identify=envelope.identify,
             event_date=envelope.event_date,
@@ -161,8 +150,8 @@ def curate(
     from ingest.decode import decode
     from ingest.validate import Suite
 
-    contract = _contract(settings, dataset)
-    lake = _lake(settings)
+    contract = contract_of(settings, dataset)
+    lake = lake_of(settings)
     lake.prepare(contract)
 
     def contract_at(digest: str) -> Contract:
@@ -215,7 +204,7 @@ def rebuild(
     from ingest.decode import decode
     from ingest.validate import Suite
 
-    contract, lake = _standing(settings, dataset)
+    contract, lake = standing(settings, dataset)
     if not dry_run:
         lake.prepare(contract)
     held = lake.dates(dataset)
@@ -249,7 +238,7 @@ def replay(
     from ingest.decode import decode
     from ingest.validate import Suite
 
-    contract, lake = _standing(settings, dataset)
+    contract, lake = standing(settings, dataset)
     if not dry_run:
         lake.prepare(contract)
     return steps.replay(
@@ -266,20 +255,20 @@ def replay(
 
 def quarantine_groups(settings: Settings, dataset: str) -> list[dict[str, Any]]:
     """Quarantine by reason, expectation, column and contract version, most rows first."""
-    _, lake = _standing(settings, dataset)
+    _, lake = standing(settings, dataset)
     return lake.quarantine_groups(dataset)
 
 
 def quarantine_rows(settings: Settings, dataset: str, wanted: Filter, limit: int) -> tuple[list[dict[str, Any]], bool]:
     """The first `limit` quarantined rows that `wanted` lets through, and whether there are more."""
-    _, lake = _standing(settings, dataset)
+    _, lake = standing(settings, dataset)
     rows, more = lake.quarantine_rows(dataset, wanted, limit)
     return rows.to_pylist(), more
 
 
 def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
     """Rows per table and the account of the newest batch."""
-    _, lake = _standing(settings, dataset)
+    _, lake = standing(settings, dataset)
     return lake.totals(dataset), lake.last_account(dataset)
 
 
@@ -289,7 +278,7 @@ def compact(
     """Small files of each of the dataset's tables become few."""
     from ingest.steps import maintain
 
-    _, lake = _standing(settings, dataset)
+    _, lake = standing(settings, dataset)
     return maintain.compact(dataset, lake, dry_run=dry_run, progress=progress)
 
 
@@ -305,7 +294,7 @@ def vacuum(
     """Remove the files of each of the dataset's tables that nobody needs any more."""
     from ingest.steps import maintain
 
-    _, lake = _standing(settings, dataset)
+    _, lake = standing(settings, dataset)
     return maintain.vacuum(
         dataset,
         lake,
@@ -318,7 +307,7 @@ def vacuum(
 
 def partitions_since(settings: Settings, dataset: str, version: int) -> tuple[list[str], int]:
     """The event dates (ISO, ascending) touched after curated's `version`, and the newest accounted version."""
-    return _lake(settings).partitions_since(dataset, version)
+    return lake_of(settings).partitions_since(dataset, version)
 
 
 def sql(
@@ -326,75 +315,3 @@ def sql(
 ) -> tuple[list[str], list[tuple[Any, ...]], bool]:
     """Column names, rows and whether there were more than `max_rows`, of SQL over the lake's views."""
     return query(open_storage(settings.lake_url), statement, max_rows=max_rows)
-
-
-def doctor(settings: Settings) -> list[Finding]:
-    """Contracts, lake, broker, queues: what is wrong, in words. Changes nothing but a probe file in the lake."""
-    from ingest.sources.topology import examine
-
-    findings: list[Finding] = []
-    contracts: list[Contract] = []
-    for name, found in datasets(settings):
-        if isinstance(found, Contract):
-            contracts.append(found)
-            says = f"version {found.version}, {len(found.columns)} columns, {len(found.expectations)} expectations"
-            findings.append(Finding(f"contract {name}", ok=True, says=says, remedy=""))
-        else:
-            findings.append(Finding(f"contract {name}", ok=False, says=found.message, remedy=found.remedy))
-    if not findings:
-        findings.append(
-            Finding(
-                "contracts",
-                ok=False,
-                says=f"no dataset in {settings.schemas_dir}",
-                remedy="set LAKEPOST_SCHEMAS_DIR to the folder with one folder per dataset",
-            )
-        )
-    findings += _examine_lake(settings, contracts)
-    try:
-        url = _rabbitmq_url(settings)
-    except ConfigurationError as error:
-        return [*findings, Finding("broker", ok=False, says=error.message, remedy=error.remedy)]
-    for contract in contracts:
-        findings += asyncio.run(examine(url, contract.source))
-    return list(dict.fromkeys(findings))
-
-
-def _examine_lake(settings: Settings, contracts: list[Contract]) -> list[Finding]:
-    try:
-        lake = _lake(settings)
-        findings = [lake.examine()]
-        return findings + [lake.examine_dataset(contract) for contract in contracts if findings[0].ok]
-    except LakepostError as error:
-        return [Finding("lake", ok=False, says=error.message, remedy=error.remedy)]
-
-
-def _contract(settings: Settings, dataset: str) -> Contract:
-    names = catalog.names(settings.schemas_dir)
-    if dataset not in names:
-        raise ConfigurationError(
-            f"there is no dataset {dataset!r} in {settings.schemas_dir}",
-            remedy=f"the catalogue has: {', '.join(names) or 'none'}; LAKEPOST_SCHEMAS_DIR names another folder",
-        )
-    return catalog.load(settings.schemas_dir, dataset)
-
-
-def _standing(settings: Settings, dataset: str) -> tuple[Contract, DeltaLake]:
-    """The contract, and the lake that has the dataset's tables."""
-    contract, lake = _contract(settings, dataset), _lake(settings)
-    if not lake.exists(dataset):
-        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
-    return contract, lake
-
-
-def _lake(settings: Settings) -> DeltaLake:
-    return DeltaLake(open_storage(settings.lake_url))
-
-
-def _rabbitmq_url(settings: Settings) -> str:
-    url = settings.rabbitmq_url.get_secret_value()
-    if not url:
-        raise ConfigurationError(
-            "LAKEPOST_RABBITMQ_URL is not set", remedy="give the broker as amqp://USER:PASSWORD@HOST:PORT/VHOST"
-        )
-    return url

@@ -1,0 +1,45 @@
+"""Building blocks of the composition root: a dataset's contract and the lake, from the settings."""
+
+from __future__ import annotations
+
+from ingest import catalog
+from ingest.errors import ConfigurationError
+from ingest.lake import DeltaLake, open_storage
+from ingest.model.contract import Contract
+from ingest.settings import Settings
+
+__all__ = ["contract_of", "lake_of", "rabbitmq_url", "standing"]
+
+
+def contract_of(settings: Settings, dataset: str) -> Contract:
+    """The dataset's contract; `ConfigurationError` names the datasets there are."""
+    names = catalog.names(settings.schemas_dir)
+    if dataset not in names:
+        raise ConfigurationError(
+            f"there is no dataset {dataset!r} in {settings.schemas_dir}",
+            remedy=f"the catalogue has: {', '.join(names) or 'none'}; LAKEPOST_SCHEMAS_DIR names another folder",
+        )
+    return catalog.load(settings.schemas_dir, dataset)
+
+
+def standing(settings: Settings, dataset: str) -> tuple[Contract, DeltaLake]:
+    """The contract, and the lake that has the dataset's tables."""
+    contract, lake = contract_of(settings, dataset), lake_of(settings)
+    if not lake.exists(dataset):
+        raise ConfigurationError(f"the lake has no tables of {dataset!r}", remedy="run `lakepost lake init`")
+    return contract, lake
+
+
+def lake_of(settings: Settings) -> DeltaLake:
+    """The lake at the settings' URL."""
+    return DeltaLake(open_storage(settings.lake_url))
+
+
+def rabbitmq_url(settings: Settings) -> str:
+    """The broker's URL, credentials included: for a client, never for a log."""
+    url = settings.rabbitmq_url.get_secret_value()
+    if not url:
+        raise ConfigurationError(
+            "LAKEPOST_RABBITMQ_URL is not set", remedy="give the broker as amqp://USER:PASSWORD@HOST:PORT/VHOST"
+        )
+    return url

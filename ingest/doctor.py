@@ -1,0 +1,66 @@
+"""doctor: contracts, lake, broker and queues looked at, and what is wrong said in words."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ingest import catalog
+from ingest.compose import lake_of, rabbitmq_url
+from ingest.errors import ConfigurationError, LakepostError
+from ingest.model.contract import Contract
+from ingest.model.finding import Finding
+from ingest.settings import Settings
+
+__all__ = ["datasets", "doctor"]
+
+
+def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
+    """Every dataset of the catalogue by name: its contract, or what is wrong with it."""
+    found: list[tuple[str, Contract | LakepostError]] = []
+    for name in catalog.names(settings.schemas_dir):
+        try:
+            found.append((name, catalog.load(settings.schemas_dir, name)))
+        except LakepostError as error:
+            found.append((name, error))
+    return found
+
+
+def doctor(settings: Settings) -> list[Finding]:
+    """Contracts, lake, broker, queues: what is wrong, in words. Changes nothing but a probe file in the lake."""
+    from ingest.sources.topology import examine
+
+    findings: list[Finding] = []
+    contracts: list[Contract] = []
+    for name, found in datasets(settings):
+        if isinstance(found, Contract):
+            contracts.append(found)
+            says = f"version {found.version}, {len(found.columns)} columns, {len(found.expectations)} expectations"
+            findings.append(Finding(f"contract {name}", ok=True, says=says, remedy=""))
+        else:
+            findings.append(Finding(f"contract {name}", ok=False, says=found.message, remedy=found.remedy))
+    if not findings:
+        findings.append(
+            Finding(
+                "contracts",
+                ok=False,
+                says=f"no dataset in {settings.schemas_dir}",
+                remedy="set LAKEPOST_SCHEMAS_DIR to the folder with one folder per dataset",
+            )
+        )
+    findings += _examine_lake(settings, contracts)
+    try:
+        url = rabbitmq_url(settings)
+    except ConfigurationError as error:
+        return [*findings, Finding("broker", ok=False, says=error.message, remedy=error.remedy)]
+    for contract in contracts:
+        findings += asyncio.run(examine(url, contract.source))
+    return list(dict.fromkeys(findings))
+
+
+def _examine_lake(settings: Settings, contracts: list[Contract]) -> list[Finding]:
+    try:
+        lake = lake_of(settings)
+        findings = [lake.examine()]
+        return findings + [lake.examine_dataset(contract) for contract in contracts if findings[0].ok]
+    except LakepostError as error:
+        return [Finding("lake", ok=False, says=error.message, remedy=error.remedy)]
