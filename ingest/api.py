@@ -22,6 +22,7 @@ from ingest.lake.query import query
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
+from ingest.model.drift import UnknownField
 from ingest.model.points import Reached, passing
 from ingest.model.ports import Totals
 from ingest.model.replay import Filter, Replayed
@@ -48,6 +49,7 @@ __all__ = [
     "replay",
     "sql",
     "status",
+    "unknown_fields",
     "vacuum",
 ]
 
@@ -270,6 +272,12 @@ def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
     """Rows per table and the account of the newest batch."""
     _, lake = standing(settings, dataset)
     return lake.totals(dataset), lake.last_account(dataset)
+
+
+def unknown_fields(settings: Settings, dataset: str) -> list[UnknownField]:
+    """Each field that bodies had and the contract did not name, most rows first."""
+    _, lake = standing(settings, dataset)
+    return lake.unknown_fields(dataset)
 
 
 def compact(

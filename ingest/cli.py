@@ -22,6 +22,8 @@ from ingest.terminal import Dataset, DryRun, Json, escaped
 
 __all__ = ["app", "main"]
 
+_SHOWN_FIELDS = 10
+
 app = typer.Typer(
     name="lakepost",
     help="Events of RabbitMQ and Cosmos DB into a data lake that analysts can trust.",
@@ -188,6 +190,8 @@ def status(
         for row in found:
             table.add_row(*(str(row[str(column.header)]) for column in table.columns))
         terminal.out.print(table)
+        for row in found:
+            _print_drift(row["dataset"], row["unknown_fields"])
     if not all(row["holds"] for row in found):
         terminal.err.print(
             "error: raw is not the sum of the other columns; rows are missing or doubled", highlight=False
@@ -202,7 +206,21 @@ def _status(settings: Settings, dataset: str) -> dict[str, Any]:
         **dataclasses.asdict(totals),
         "holds": totals.holds,
         "last_batch": None if last is None else last.to_dict(),
+        "unknown_fields": [field.to_dict() for field in api.unknown_fields(settings, dataset)],
     }
+
+
+def _print_drift(dataset: str, fields: list[dict[str, Any]]) -> None:
+    """What producers send that the contract does not name: the most frequent ones, in a line each."""
+    if not fields:
+        return
+    said = f"{dataset}: bodies have {len(fields)} fields that the contract does not name, kept in _rescued:"
+    terminal.out.print(said, highlight=False)
+    for field in fields[:_SHOWN_FIELDS]:
+        line = f"  {field['path']!r}: {field['rows']} rows, last on {field['last_seen'][:10]}"
+        terminal.out.print(escaped(line), highlight=False, soft_wrap=True)
+    if len(fields) > _SHOWN_FIELDS:
+        terminal.out.print(f"  … and {len(fields) - _SHOWN_FIELDS} more: see --json", highlight=False)
 
 
 @app.command()

@@ -86,8 +86,13 @@ def _line(sent: Sent) -> dict[str, object]:
         "column": sent.column,
         "order_id": sent.order_id,
         "total": sent.total,
-        "note_sha256": None if sent.note is None else hashlib.sha256(sent.note.encode()).hexdigest(),
+        "note_sha256": _sha256(sent.note),
+        "rescued_sha256": _sha256(sent.rescued),
     }
+
+
+def _sha256(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def connect() -> duckdb.DuckDBPyConnection:

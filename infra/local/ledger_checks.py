@@ -33,19 +33,20 @@ TABLES = {
         FROM read_json(getvariable('ledger'), format = 'newline_delimited', columns = {
             n: 'BIGINT', message_id: 'VARCHAR', sha256: 'VARCHAR', event_date: 'DATE', kind: 'VARCHAR',
             outcome: 'VARCHAR', reason: 'VARCHAR', expectation: 'VARCHAR', "column": 'VARCHAR',
-            order_id: 'VARCHAR', total: 'DECIMAL(12,2)', note_sha256: 'VARCHAR'})
+            order_id: 'VARCHAR', total: 'DECIMAL(12,2)', note_sha256: 'VARCHAR',
+            rescued_sha256: 'VARCHAR'})
         WHERE n IS NOT NULL
         """,
         """n BIGINT, message_id VARCHAR, sha256 VARCHAR, event_date DATE, kind VARCHAR, outcome VARCHAR,
         reason VARCHAR, expectation VARCHAR, "column" VARCHAR, order_id VARCHAR, total DECIMAL(12,2),
-        note_sha256 VARCHAR, key VARCHAR""",
+        note_sha256 VARCHAR, rescued_sha256 VARCHAR, key VARCHAR""",
     ),
     "messages": Table(  # duplicates folded into the message that they repeat
         """
         SELECT key, sha256, count(*) AS sends, min(n) AS n, arg_min(outcome, n) AS outcome,
                any_value(event_date) AS event_date, any_value(reason) AS reason, any_value(expectation) AS expectation,
                any_value("column") AS "column", any_value(order_id) AS order_id, any_value(total) AS total,
-               any_value(note_sha256) AS note_sha256
+               any_value(note_sha256) AS note_sha256, any_value(rescued_sha256) AS rescued_sha256
         FROM sent GROUP BY key, sha256
         """,
         "",
@@ -60,10 +61,12 @@ TABLES = {
     "copies": Table("SELECT key, sha256, count(*) AS copies FROM raw GROUP BY ALL", ""),
     "curated": Table(
         """
-        SELECT event_id AS key, event_date, order_id, total, sha256(note) AS note_sha256
+        SELECT event_id AS key, event_date, order_id, total, sha256(note) AS note_sha256,
+               sha256(_rescued) AS rescued_sha256
         FROM delta_scan(getvariable('curated'))
         """,
-        "key VARCHAR, event_date DATE, order_id VARCHAR, total DECIMAL(12,2), note_sha256 VARCHAR",
+        """key VARCHAR, event_date DATE, order_id VARCHAR, total DECIMAL(12,2), note_sha256 VARCHAR,
+        rescued_sha256 VARCHAR""",
     ),
     "quarantine": Table(
         f"""
@@ -138,6 +141,13 @@ CHECKS = (
         FROM messages m JOIN curated c USING (key)
         WHERE m.outcome = 'curated'
             AND (c.order_id, c.total, c.note_sha256) IS DISTINCT FROM (m.order_id, m.total, m.note_sha256)
+        """,
+    ),
+    Check(
+        "in curated with other unknown fields than were sent",
+        f"""
+        SELECT {_MESSAGE} AS what FROM messages m JOIN curated c USING (key)
+        WHERE m.outcome = 'curated' AND c.rescued_sha256 IS DISTINCT FROM m.rescued_sha256
         """,
     ),
     Check(

@@ -66,7 +66,8 @@ class Sent:
     """One message and its expected fate. `event_date` is ISO; `timestamp` has whole seconds, UTC.
 
     `reason`, `expectation` and `column` say why it is rejected; `order_id`, `total` (two places) and
-    `note` are the values that its curated row must have, null where there is none.
+    `note` are the values that its curated row must have, null where there is none; `rescued` is the text that the
+    row must have of the fields that the contract does not name.
     """
 
     n: int
@@ -85,6 +86,7 @@ class Sent:
     order_id: str | None = None
     total: str | None = None
     note: str | None = field(default=None, repr=False)
+    rescued: str | None = field(default=None, repr=False)
 
     @property
     def sha256(self) -> str:
@@ -183,13 +185,20 @@ class _Writer:
         )  # fmt: skip
 
     def _body(self, payload: dict[str, Any]) -> bytes:
-        body = encode(payload)
-        return escape(body) if self._rng.random() < _ESCAPED_SHARE else body
+        return self._both(payload, {})[0]
+
+    def _both(self, payload: dict[str, Any], beside: dict[str, Any]) -> tuple[bytes, str]:
+        """The body, and `beside`, which is part of it, written in the same way."""
+        body, part = encode(payload), encode(beside)
+        if self._rng.random() < _ESCAPED_SHARE:
+            body, part = escape(body), escape(part)
+        return body, part.decode()
 
     def _unknown_fields(self, sent: Sent, event: Event, turn: int) -> Sent:
         name, value = _UNKNOWN[turn % len(_UNKNOWN)]
         first, last = ({name: value}, {}) if turn % 2 else ({}, {name: value})
-        return replace(sent, body=self._body(first | event.payload | last))
+        body, rescued = self._both(first | event.payload | last, {name: value})
+        return replace(sent, body=body, rescued=rescued)
 
     def _pretty(self, sent: Sent, event: Event, turn: int) -> Sent:
         body = msgspec.json.format(self._body(event.payload), indent=2)
@@ -197,11 +206,15 @@ class _Writer:
         return replace(sent, body=forms[turn % len(forms)])
 
     def _deep(self, sent: Sent, event: Event, _turn: int) -> Sent:
-        return replace(sent, body=self._body(event.payload)[:-1] + b',"trace":' + deep('"⊥"'.encode()) + b"}")
+        trace = b'"trace":' + deep('"⊥"'.encode()) + b"}"
+        body = self._body(event.payload)[:-1] + b"," + trace
+        return replace(sent, body=body, rescued="{" + trace.decode())
 
     def _edge(self, sent: Sent, event: Event, turn: int) -> Sent:
         changes, total = _EDGES[turn % len(_EDGES)]
-        return replace(sent, body=self._body(event.payload | changes), total=total or sent.total)
+        planet = {key: value for key, value in (changes.get("address") or {}).items() if key == "planet"}
+        body, rescued = self._both(event.payload | changes, {"address": planet})
+        return replace(sent, body=body, total=total or sent.total, rescued=rescued if planet else None)
 
     def _big(self, sent: Sent, event: Event, _turn: int) -> Sent:
         text = "".join(NOTES) + " "

@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ingest.catalog.document import Document, Path, shown, suggestion
-from ingest.model.contract import UNKNOWN_DATE, Column, Contract, Gate, Identity, LogicalType, QueueBinding
+from ingest.model.contract import (
+    UNKNOWN_DATE,
+    Column,
+    Contract,
+    Gate,
+    Identity,
+    LogicalType,
+    QueueBinding,
+    UnknownFields,
+)
 
 __all__ = ["read_binding", "read_extensions"]
 
@@ -184,6 +193,10 @@ def _date(document: Document, path: Path, value: Any) -> dt.date:
     return date
 
 
+def _unknown_fields(document: Document, path: Path, value: Any) -> UnknownFields:
+    return UnknownFields(_choice(document, path, value, tuple(UnknownFields)))
+
+
 def _dedupe_days(document: Document, path: Path, value: Any) -> int:
     return _whole(document, path, value, 0, 3650)
 
@@ -246,5 +259,6 @@ _READERS: Mapping[str, tuple[str, _Reader]] = {
     "lastDate": ("last_date", _date),
     "dedupeDays": ("dedupe_days", _dedupe_days),
     "gate": ("gate", _gate),
+    "unknownFields": ("unknown_fields", _unknown_fields),
     "schedule": ("schedule", _schedule),
 }

@@ -6,7 +6,7 @@ Pure, and never raises on content. A row's verdict depends on that row alone, ne
 from __future__ import annotations
 
 import os
-import secrets
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,13 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.decode.bulk import Reader
-from ingest.decode.chunk import decode_chunk
+from ingest.decode.chunk import Plan, decode_chunk
 from ingest.model.contract import Contract
 from ingest.model.tables import REJECTS, decoded_schema
 from ingest.model.verdict import Decoded
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "decode"]
+
+UNKNOWN_LISTED = 100
+"""How many fields that the contract does not name are told by their path."""
 
 CHUNK_ROWS = 32_768
 CHUNK_BYTES = 16 * 1024 * 1024
@@ -35,22 +37,26 @@ def decode(raw: pa.Table, contract: Contract) -> Decoded:
     `application/octet-stream`, which promises nothing; a charset parameter must say UTF-8.
 
     What a body must be: exactly one JSON object (RFC 8259, no byte order mark), each known field at most
-    once, unknown fields ignored. Null, a missing field and an absent object are all null. Integers are
-    written without point or exponent; numbers are finite; decimals are JSON numbers, not strings, as .NET
-    writes them, and fit without rounding; see `times` for timestamps and dates.
+    once; other fields are kept as they are written, in `_rescued`. Null, a missing field and an absent object are
+    all null. Integers are written without point or exponent; numbers are finite; decimals are JSON numbers, not
+    strings, as .NET writes them, and fit without rounding; see `times` for timestamps and dates.
 
     Returns:
         `rows` and `index` for what could be read, and `rejects` for the rest, both in the order of `raw`.
     """
-    reader = Reader(contract.columns, secrets.token_hex(8))
+    plan = Plan.of(contract.columns)
     spans = list(_spans(raw))
     workers = max(1, min(os.cpu_count() or 1, len(spans)))
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        done = list(pool.map(lambda span: decode_chunk(raw.slice(*span), span[0], reader), spans))
+        done = list(pool.map(lambda span: decode_chunk(raw.slice(*span), span[0], plan), spans))
+    unknown: Counter[str] = Counter()
+    for part in done:
+        unknown.update(part.unknown)
     return Decoded(
         rows=pa.concat_tables([decoded_schema(contract).empty_table(), *(part.rows for part in done)]),
         index=pa.concat_arrays([pa.array([], pa.int64()), *(part.index for part in done)]),
         rejects=pa.concat_tables([REJECTS.empty_table(), *(part.rejects for part in done)]),
+        unknown=dict(unknown.most_common(UNKNOWN_LISTED)),
     )
 
 

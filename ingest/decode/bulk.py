@@ -2,14 +2,15 @@
 
 A row's verdict is that of Arrow's reader on this row alone. Reading many at once only saves time: a bulk
 reading counts when it succeeds and every row number comes back in its place, which it cannot unless each
-row alone would be read the same. When it fails, a hint sets suspects aside, these are read one by one,
-the rest again in bulk. What the hint misses is found where the parser says that it stopped, else by halving.
+row alone would be read the same. Most rows have no field but the contract's, so lines are read first by a
+reader that refuses others: what it reads is proven to have none. When it refuses, a hint sets suspects aside.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +19,24 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from ingest.decode.finding import Finding
-from ingest.decode.hint import probably_good
-from ingest.decode.lines import ndjson
+from ingest.decode.hint import Guess, guess
+from ingest.decode.lines import ndjson, number
 from ingest.decode.shape import reading_schema
 from ingest.model.contract import Column, LogicalType
 from ingest.model.reason import Reason
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "Reading"]
 
 Numbers = npt.NDArray[np.int32]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_]+")
-_NO_NUMBER = r"[:,\[\s-](?:NaN|Inf)"  # what Arrow reads as numbers though JSON has no such; a string may hold it
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_NUMBER = r"[:,\[]\s*-?(?:NaN|Inf)"  # what Arrow reads as numbers though JSON has no such; a string may hold it
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EVERY_ROW = ""  # as a pattern, found in every row
 _STOPPED = re.compile(r" in row ([0-9]{1,9})$")
-_WINDOW = 2048  # rows that are parsed again to find the next bad one
+_RUN = 4096  # rows that are read at once after a refusal
+_ALONE = "error"  # Arrow's word for: refuse a field that the schema does not name
+_BESIDE = "ignore"  # pass over it
 
 
 class _Refused(Exception):
@@ -44,103 +47,119 @@ class _Refused(Exception):
         self.row = row
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The lines that parse, as columns by field name (k), and their numbers (k), ascending.
+
+    `suspects` (k): false where it is proven that the body has no field but the contract's.
+    """
+
+    table: pa.Table
+    numbers: Numbers
+    suspects: npt.NDArray[np.bool_]
+
+
 class Reader:
     """Reads lines numbered under `key` as the payload fields of `columns`."""
 
     def __init__(self, columns: tuple[Column, ...], key: str) -> None:
         self.columns = columns
         self.key = key
-        number = pa.field(key, pa.int32())
-        self._schema = pa.schema([number, *reading_schema(columns)])
-        self._strict = pa.schema([number, *reading_schema(columns, decimals_as_numbers=True)])
+        field = pa.field(key, pa.int32())
+        self._schema = pa.schema([field, *reading_schema(columns)])
+        self._strict = pa.schema([field, *reading_schema(columns, decimals_as_numbers=True)])
         self._suspicion = _quoted_decimal(columns)
 
-    def read(self, lines: pa.Array, numbers: Numbers) -> tuple[pa.Table, Numbers]:
-        """The lines (n) that parse, as columns by field name (k), and their numbers (k), ascending."""
+    def read(self, texts: pa.Array, numbers: Numbers) -> Reading:
+        """Read the texts (n), each of which begins an object; those that do not parse are left out."""
+        lines = number(texts, numbers, self.key)
         try:
-            return self._parse(lines, numbers), numbers
+            return Reading(self._parse(lines, numbers, _ALONE), numbers, np.zeros(len(numbers), np.bool_))
         except _Refused:
-            good = self._presumed(lines, numbers)
-        pieces = list(self._halve(lines.filter(pa.array(good)), numbers[good]))
-        if not pieces:
-            return self._schema.remove(0).empty_table(), numbers[:0]
-        return pa.concat_tables([piece for piece, _ in pieces]), np.concatenate([found for _, found in pieces])
+            guesses = guess(texts.to_pylist(), self.columns)
+        plain = guesses == Guess.GOOD
+        runs = [(run, _ALONE) for run in self._runs(lines, numbers, plain, _ALONE)]
+        runs += [(run, _BESIDE) for run in self._runs(lines, numbers, guesses == Guess.FIELDS, _BESIDE)]
+        left = ~np.isin(numbers, [at for (_, found), _ in runs for at in found])
+        runs += [(run, _BESIDE) for run in self._singles(lines, numbers, left)]
+        if not runs:
+            return Reading(self._schema.remove(0).empty_table(), numbers[:0], np.zeros(0, np.bool_))
+        table = pa.concat_tables([part for (part, _), _ in runs])
+        found = np.concatenate([part for (_, part), _ in runs])
+        suspects = np.concatenate([np.full(len(part), mode == _BESIDE) for (_, part), mode in runs])
+        order = np.argsort(found, kind="stable")
+        if (order[1:] < order[:-1]).any():
+            table = table.take(pa.array(order))
+        return Reading(table, found[order], suspects[order])
 
-    def parses(self, line: pa.Array, number: Numbers) -> bool:
-        """The verdict on one line (1)."""
+    def culprit(self, text: pa.Array, at: Numbers) -> Finding:
+        """Why one text (1) cannot be read: the first column that cannot be read alone, else the body."""
+        line = number(text, at, self.key)
+        if _has_no_number(line[0].as_py()):
+            return Finding(Reason.MALFORMED, "The body holds NaN or Infinity, which JSON does not have.")
+        if not Reader((), self.key).parses(line, at):
+            return Finding(Reason.MALFORMED, "The body holds text or a number that no program can hold.")
+        for column in self.columns:
+            if not Reader((column,), self.key).parses(line, at):
+                return Finding(Reason.WRONG_TYPE, f"{column.name} cannot be read.", column.name)
+        return Finding(Reason.MALFORMED, "The body cannot be read.")
+
+    def parses(self, line: pa.Array, at: Numbers) -> bool:
+        """The verdict on one line (1), whatever other fields it has."""
         try:
-            self._parse(line, number)
+            self._parse(line, at, _BESIDE)
         except _Refused:
             return False
         return True
 
-    def culprit(self, line: pa.Array, number: Numbers) -> Finding:
-        """Why one line (1) cannot be read: the first column that cannot be read alone, else the body."""
-        if _has_no_number(line[0].as_py()):
-            return Finding(Reason.MALFORMED, "The body holds NaN or Infinity, which JSON does not have.")
-        if not Reader((), self.key).parses(line, number):
-            return Finding(Reason.MALFORMED, "The body holds text or a number that no program can hold.")
-        for column in self.columns:
-            if not Reader((column,), self.key).parses(line, number):
-                return Finding(Reason.WRONG_TYPE, f"{column.name} cannot be read.", column.name)
-        return Finding(Reason.MALFORMED, "The body cannot be read.")
+    def _runs(
+        self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_], mode: str
+    ) -> Iterator[tuple[pa.Table, Numbers]]:
+        """Runs of the chosen lines that parse, in order; a line that does not parse alone is left out."""
+        lines, numbers = lines.filter(pa.array(chosen)), numbers[chosen]
+        start, size = 0, len(lines)
+        while start < len(lines):
+            size = min(size, len(lines) - start)
+            here = numbers[start : start + size]
+            try:
+                yield self._parse(lines.slice(start, size), here, mode), here
+            except _Refused as refused:
+                if size > 1:  # what stands before the row where it stopped is read first, then that row alone
+                    size = size // 2 if refused.row is None or refused.row >= size else max(refused.row, 1)
+                    continue
+            start, size = start + size, _RUN
 
-    def _presumed(self, lines: pa.Array, numbers: Numbers) -> npt.NDArray[np.bool_]:
-        """Which lines (n) to read in bulk. The others did not parse alone; these may hide some that do not."""
-        good = probably_good(lines.to_pylist(), self.columns)
-        for at in np.flatnonzero(~good):
-            good[at] = self.parses(lines.slice(at, 1), numbers[at : at + 1])
-        rest = np.flatnonzero(good)
-        lines, numbers = lines.filter(pa.array(good)), numbers[good]
-        start = 0
-        while start < len(rest):
-            size = min(_WINDOW, len(rest) - start)
-            bad = self._stop(lines.slice(start, size), numbers[start : start + size])
-            if bad is not None and not self.parses(lines.slice(start + bad, 1), numbers[start + bad : start + bad + 1]):
-                good[rest[start + bad]] = False
-                size = bad + 1
-            start += size
-        return good
+    def _singles(
+        self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_]
+    ) -> Iterator[tuple[pa.Table, Numbers]]:
+        """Each of the chosen lines that parses."""
+        for at in np.flatnonzero(chosen):
+            here = numbers[at : at + 1]
+            try:
+                yield self._parse(lines.slice(at, 1), here, _BESIDE), here
+            except _Refused:
+                continue
 
-    def _stop(self, lines: pa.Array, numbers: Numbers) -> int | None:
-        """Where the parser says it stopped, if it did and says so."""
-        try:
-            self._parse_as(self._schema, lines, numbers)
-        except _Refused as refused:
-            return refused.row if refused.row is not None and refused.row < len(lines) else None
-        return None
-
-    def _halve(self, lines: pa.Array, numbers: Numbers) -> Iterator[tuple[pa.Table, Numbers]]:
-        """Pieces that parse, in order. The depth is the logarithm of the rows, so recursion is safe."""
-        if len(lines) == 0:
-            return
-        try:
-            yield self._parse(lines, numbers), numbers
-        except _Refused:
-            half = len(lines) // 2
-            if half:
-                yield from self._halve(lines.slice(0, half), numbers[:half])
-                yield from self._halve(lines.slice(half), numbers[half:])
-
-    def _parse(self, lines: pa.Array, numbers: Numbers) -> pa.Table:
+    def _parse(self, lines: pa.Array, numbers: Numbers, mode: str) -> pa.Table:
         """All of the lines as columns; raises `_Refused`."""
-        table = self._parse_as(self._schema, lines, numbers)
-        texts = pc.cast(lines, pa.string())
-        literals = pc.match_substring_regex(texts, _NO_NUMBER)
-        if pc.any(literals).as_py() and any(map(_has_no_number, lines.filter(literals).to_pylist())):
-            raise _Refused
+        table = self._parse_as(self._schema, lines, numbers, mode)
+        texts = lines.cast(pa.string())
+        if mode == _BESIDE:  # in a column of its own a NaN is found by converting it
+            literals = pc.match_substring_regex(texts, _NO_NUMBER)
+            if pc.any(literals).as_py() and any(map(_has_no_number, lines.filter(literals).to_pylist())):
+                raise _Refused
         if self._suspicion is not None:
             suspects = pc.match_substring_regex(texts, self._suspicion)
             if pc.any(suspects).as_py():
                 chosen = numbers[suspects.to_numpy(zero_copy_only=False)]
-                self._parse_as(self._strict, lines.filter(suspects), chosen)
+                self._parse_as(self._strict, lines.filter(suspects), chosen, mode)
         return table
 
-    def _parse_as(self, schema: pa.Schema, lines: pa.Array, numbers: Numbers) -> pa.Table:
+    def _parse_as(self, schema: pa.Schema, lines: pa.Array, numbers: Numbers, mode: str) -> pa.Table:
         data = ndjson(lines)
         # One block: the reader cuts blocks at newlines, which a pretty-printed body has inside.
         read = pj.ReadOptions(use_threads=False, block_size=data.size + 1)
-        parse = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+        parse = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=mode)
         try:
             table = pj.read_json(pa.BufferReader(data), read_options=read, parse_options=parse)
         except pa.ArrowInvalid as error:

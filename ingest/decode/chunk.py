@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,36 +18,71 @@ from ingest.decode.diagnose import diagnose
 from ingest.decode.finding import Finding, shorten
 from ingest.decode.media import undecodable
 from ingest.decode.shape import Fault, convert
+from ingest.decode.unknown import Fields, rescue
 from ingest.model.contract import Column
 from ingest.model.reason import Reason
-from ingest.model.tables import REJECTS, arrow_type
+from ingest.model.tables import REJECTS, RESCUED, arrow_type
 from ingest.model.verdict import Decoded
 
-__all__ = ["decode_chunk"]
+__all__ = ["Plan", "decode_chunk"]
 
 _WHITE = b" \t\r\n"
+_BLOCK = 64
 _EMPTY = Finding(Reason.EMPTY, "The body is empty.")
 _NOT_OBJECT = Finding(Reason.MALFORMED, "The body does not begin with a JSON object.")
 
 
-def decode_chunk(raw: pa.Table, first: int, reader: Reader) -> Decoded:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to read bodies of one contract."""
+
+    reader: Reader
+    fields: Fields
+
+    @classmethod
+    def of(cls, columns: tuple[Column, ...]) -> Plan:
+        """Numbers lines under a name that no body can know."""
+        return cls(Reader(columns, secrets.token_hex(8)), Fields.of(columns))
+
+
+def decode_chunk(raw: pa.Table, first: int, plan: Plan) -> Decoded:
     """Decode rows (n) that stand in the batch from row `first` on; `index` counts rows of the batch."""
     findings: dict[int, Finding] = {}
     rows, texts = _texts(raw, findings)
-    numbered = lines.number(texts, rows, reader.key)
-    table, read = reader.read(numbered, rows)
+    reading = plan.reader.read(texts, rows)
+    read = reading.numbers
     for at in np.flatnonzero(~np.isin(rows, read, assume_unique=True)):
-        found = diagnose(texts[at].as_py(), reader.columns)
-        findings[int(rows[at])] = found or reader.culprit(numbered.slice(at, 1), rows[at : at + 1])
-    typed, faults = _typed(table, reader.columns)
+        found = diagnose(texts[at].as_py(), plan.reader.columns)
+        findings[int(rows[at])] = found or plan.reader.culprit(texts.slice(at, 1), rows[at : at + 1])
+    typed, faults = _typed(reading.table, plan.reader.columns)
     for fault in faults:
         for at, value in zip(fault.rows.to_pylist(), fault.values.to_pylist(), strict=True):
             row = int(read[at])
             findings.setdefault(row, Finding(fault.reason, fault.detail, fault.path, shorten(value)))
     keep = ~np.isin(read, np.fromiter(findings, dtype=np.int32, count=len(findings)))
+    seen: Counter[str] = Counter()
+    rescued = _rescued(texts, np.searchsorted(rows, read), reading.suspects & keep, plan.fields, seen)
+    typed = typed.append_column(RESCUED, rescued)
     if not keep.all():
         typed, read = typed.filter(pa.array(keep)), read[keep]
-    return Decoded(typed, pa.array(read.astype(np.int64) + first), _rejects(findings, first))
+    return Decoded(typed, pa.array(read.astype(np.int64) + first), _rejects(findings, first), seen)
+
+
+def _rescued(
+    texts: pa.Array,
+    places: npt.NDArray[np.intp],
+    suspects: npt.NDArray[np.bool_],
+    fields: Fields,
+    seen: Counter[str],
+) -> pa.Array:
+    """For each row read (k), at `places` of `texts`, its unknown fields; only suspects have any."""
+    at = np.flatnonzero(suspects)
+    if not len(at):
+        return pa.nulls(len(places), pa.string())
+    found = [rescue(text, fields, seen) for text in texts.take(pa.array(places[at])).to_pylist()]
+    spread = np.full(len(places), -1)
+    spread[at] = np.arange(len(at))
+    return pa.array(found, pa.string()).take(pa.array(spread, mask=spread < 0))
 
 
 def _texts(raw: pa.Table, findings: dict[int, Finding]) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -58,9 +98,9 @@ def _texts(raw: pa.Table, findings: dict[int, Finding]) -> tuple[npt.NDArray[np.
     try:
         texts = pc.cast(bodies, pa.string())
     except pa.ArrowInvalid:
-        broken = [_not_utf8(body) for body in bodies.to_pylist()]
-        findings |= {int(row): found for row, found in zip(rows, broken, strict=True) if found}
-        rows, bodies = _rest(rows, bodies, pa.array([found is None for found in broken]))
+        broken = dict(_not_utf8(bodies))
+        findings |= {int(rows[at]): found for at, found in broken.items()}
+        rows, bodies = _rest(rows, bodies, pa.array(~np.isin(np.arange(len(rows)), list(broken))))
         texts = pc.cast(bodies, pa.string())
     begins = lines.begins_object(texts)
     if not pc.all(begins).as_py():
@@ -80,12 +120,19 @@ def _rest(rows: npt.NDArray[np.int32], values: pa.Array, keep: pa.Array) -> tupl
     return rows[keep.to_numpy(zero_copy_only=False)], values.filter(keep)
 
 
-def _not_utf8(body: bytes) -> Finding | None:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return Finding(Reason.ENCODING, f"The body is not UTF-8: {error.reason} at byte {error.start}.")
-    return None
+def _not_utf8(bodies: pa.Array) -> Iterator[tuple[int, Finding]]:
+    """Where a body is not UTF-8, and why. Few are: a row is looked at only where its block has one."""
+    for start in range(0, len(bodies), _BLOCK):
+        block = bodies.slice(start, _BLOCK)
+        try:
+            pc.cast(block, pa.string())
+        except pa.ArrowInvalid:
+            for at, body in enumerate(block.to_pylist()):
+                try:
+                    body.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    told = f"The body is not UTF-8: {error.reason} at byte {error.start}."
+                    yield start + at, Finding(Reason.ENCODING, told)
 
 
 def _typed(table: pa.Table, columns: tuple[Column, ...]) -> tuple[pa.Table, list[Fault]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from enum import IntEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from ingest.model.contract import Column, LogicalType
 
-__all__ = ["probably_good"]
+__all__ = ["Guess", "guess"]
 
 _SCALARS: dict[LogicalType, Any] = {
     LogicalType.STRING: str,
@@ -25,33 +26,50 @@ _SCALARS: dict[LogicalType, Any] = {
 }
 
 
-def probably_good(bodies: Iterable[bytes | str], columns: tuple[Column, ...]) -> npt.NDArray[np.bool_]:
-    """For each body (n), false where a strict JSON decoder refuses it for these columns."""
-    decode = _decoder(columns).decode
-    good: list[bool] = []
+class Guess(IntEnum):
+    """What a body looks like."""
+
+    GOOD = 0  # the columns and nothing else
+    FIELDS = 1  # good, with fields beside the columns
+    BAD = 2
+
+
+def guess(bodies: Iterable[bytes | str], columns: tuple[Column, ...]) -> npt.NDArray[np.int8]:
+    """A `Guess` for each body (n), by a strict JSON decoder for these columns."""
+    alone, beside = (_decoder(columns, alone=alone).decode for alone in (True, False))
+    guesses: list[Guess] = []
     for body in bodies:
         try:
-            decode(body)
+            alone(body)
         except (ValueError, RecursionError):
-            good.append(False)
+            guesses.append(_second(body, beside))
         else:
-            good.append(True)
-    return np.array(good, dtype=np.bool_)
+            guesses.append(Guess.GOOD)
+    return np.array(guesses, dtype=np.int8)
+
+
+def _second(body: bytes | str, beside: Any) -> Guess:
+    try:
+        beside(body)
+    except (ValueError, RecursionError):
+        return Guess.BAD
+    return Guess.FIELDS
 
 
 @functools.lru_cache(maxsize=32)
-def _decoder(columns: tuple[Column, ...]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_struct(columns))
+def _decoder(columns: tuple[Column, ...], *, alone: bool) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_struct(columns, alone=alone))
 
 
-def _struct(columns: tuple[Column, ...]) -> type[msgspec.Struct]:
-    fields = [(f"f{i}", _type(column) | None, None) for i, column in enumerate(columns)]
-    return msgspec.defstruct("Body", fields, rename={f"f{i}": column.field for i, column in enumerate(columns)})
+def _struct(columns: tuple[Column, ...], *, alone: bool) -> type[msgspec.Struct]:
+    fields = [(f"f{i}", _type(column, alone=alone) | None, None) for i, column in enumerate(columns)]
+    names = {f"f{i}": column.field for i, column in enumerate(columns)}
+    return msgspec.defstruct("Body", fields, rename=names, forbid_unknown_fields=alone)
 
 
-def _type(column: Column) -> Any:
+def _type(column: Column, *, alone: bool) -> Any:
     if column.type is LogicalType.OBJECT:
-        return _struct(column.children)
+        return _struct(column.children, alone=alone)
     if column.type is LogicalType.ARRAY and column.items is not None:
-        return list[_type(column.items) | None]  # type: ignore[misc]  # a type made at run time
+        return list[_type(column.items, alone=alone) | None]  # type: ignore[misc]  # a type made at run time
     return _SCALARS[column.type]

@@ -15,11 +15,12 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import paths, published, raw, rebuilding, rejected, replaying, upkeep
+from ingest.lake import drift, paths, published, raw, rebuilding, rejected, replaying, upkeep
 from ingest.lake.commit import open_table, same_schema
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
 from ingest.model.contract import UNKNOWN_DATE, Contract
+from ingest.model.drift import UnknownField
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
 from ingest.model.replay import Chunk, Filter
@@ -309,6 +310,11 @@ class DeltaLake:
             newer = published.accounts(self.uri("accounts", dataset), version).to_pylist()
         dates = sorted({date for row in newer for date in json.loads(row["partitions"])})
         return dates, newer[-1]["curated_version"] if newer else version
+
+    def unknown_fields(self, dataset: str) -> list[UnknownField]:
+        """Each field that bodies had and the contract did not name, most rows first."""
+        with _storage_errors():
+            return drift.unknown_fields(self.uri("accounts", dataset))
 
     def last_account(self, dataset: str) -> Account | None:
         """The account of the newest batch, or null."""

@@ -21,6 +21,7 @@ __all__ = [
     "Identity",
     "LogicalType",
     "QueueBinding",
+    "UnknownFields",
 ]
 
 UNKNOWN_DATE = dt.date(1970, 1, 1)
@@ -37,7 +38,7 @@ SYSTEM_COLUMNS = (
     "batch",
     "event_date",
 )
-"""Columns that curate adds to every curated table; a contract may not use these names."""
+"""Columns that curate adds to every curated table, beside `_rescued`; a contract may not use these names."""
 
 
 class LogicalType(StrEnum):
@@ -59,6 +60,14 @@ class Identity(StrEnum):
 
     ENVELOPE = "envelope"  # a delivery without an id is quarantined: it cannot be told from its copy
     CONTENT = "content"  # two deliveries with equal bytes are one event
+
+
+class UnknownFields(StrEnum):
+    """What becomes of a row whose body has fields that the contract does not name."""
+
+    RESCUE = "rescue"  # curated; the fields are kept in `_rescued`
+    QUARANTINE = "quarantine"
+    FREEZE = "freeze"  # quarantined, and a single one closes the gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,7 @@ class Contract:
     last_date: dt.date = dt.date(2099, 12, 31)
     dedupe_days: int = 7
     gate: Gate = Gate()
+    unknown_fields: UnknownFields = UnknownFields.RESCUE
     schedule: str | None = None
     owner: str = ""
     tags: tuple[str, ...] = ()

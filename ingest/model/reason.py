@@ -17,4 +17,5 @@ class Reason(StrEnum):
     WRONG_TYPE = "wrong_type"  # a value does not fit its column
     NO_IDENTITY = "no_identity"  # no event id, and the contract does not identify by content
     REQUIRED = "required"  # a required value is missing or null
+    UNKNOWN_FIELDS = "unknown_fields"  # fields that the contract does not name, and it refuses them
     EXPECTATION = "expectation"  # the suite's verdict

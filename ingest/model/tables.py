@@ -15,6 +15,7 @@ __all__ = [
     "QUARANTINE",
     "RAW",
     "REJECTS",
+    "RESCUED",
     "STAGES",
     "TIME",
     "VERDICT",
@@ -93,9 +94,15 @@ ACCOUNTS = pa.schema(
         pa.field("partitions", pa.string(), nullable=False),  # JSON list of ISO dates
         pa.field("duplicates_by_date", pa.string()),  # JSON object: ISO date → rows, signed; null: none
         pa.field("rejected", pa.string(), nullable=False),  # JSON object: reason or expectation → rows
+        pa.field("unknown_fields", pa.string()),  # JSON object: path of a field no column takes → rows; null: none
         pa.field("committed_at", TIME, nullable=False),
     ]
 )
+
+RESCUED = "_rescued"
+"""The column of the fields that a body has and the contract does not name: a JSON object nested as they were."""
+
+_RESCUED = pa.field(RESCUED, pa.string())
 
 _SCALARS: dict[LogicalType, pa.DataType] = {
     LogicalType.STRING: pa.string(),
@@ -121,8 +128,8 @@ def arrow_type(column: Column) -> pa.DataType:
 
 
 def decoded_schema(contract: Contract) -> pa.Schema:
-    """The contract's columns alone, in its order, all nullable: `required` is a verdict, not a type."""
-    return pa.schema([pa.field(column.name, arrow_type(column)) for column in contract.columns])
+    """The contract's columns in its order, all nullable: `required` is a verdict, not a type; then `RESCUED`."""
+    return pa.schema([*(pa.field(column.name, arrow_type(column)) for column in contract.columns), _RESCUED])
 
 
 def curated_schema(contract: Contract) -> pa.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -13,15 +13,17 @@ __all__ = ["Decoded", "Judged"]
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`rows`: (k, contract's columns), typed. `index`: int64 (k), the batch row of each, ascending.
+    """`rows`: (k, `tables.decoded_schema`), typed. `index`: int64 (k), the batch row of each, ascending.
 
     `rejects`: `tables.REJECTS`, one row per batch row that is not in `index`. Together they are every
-    row of the batch, each exactly once.
+    row of the batch, each exactly once. `unknown`: how many rows have each field that the contract does not
+    name, by path, the most frequent ones.
     """
 
     rows: pa.Table
     index: pa.Array
     rejects: pa.Table
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

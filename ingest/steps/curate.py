@@ -14,9 +14,10 @@ import structlog
 
 from ingest.errors import AccountBroken, GateClosed, Overtaken
 from ingest.model.account import Account
-from ingest.model.contract import Contract
+from ingest.model.contract import Contract, UnknownFields
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
+from ingest.model.reason import Reason
 from ingest.steps.verdicts import Verdicts, judge
 
 __all__ = ["Limits", "curate"]
@@ -114,6 +115,7 @@ def _account_row(batch: Batch, contract: Contract, verdicts: Verdicts, *, accept
         "partitions": json.dumps(verdicts.partitions),
         "duplicates_by_date": json.dumps(verdicts.duplicates_by_date),
         "rejected": json.dumps(verdicts.rejected),
+        "unknown_fields": json.dumps(verdicts.unknown) if verdicts.unknown else None,
         "committed_at": dt.datetime.now(dt.UTC).isoformat(),
     }
 
@@ -129,17 +131,18 @@ def _conserves(verdicts: Verdicts, batch: Batch) -> None:
 
 def _gate(verdicts: Verdicts, contract: Contract, lake: Lake) -> None:
     gate, rejected = contract.gate, verdicts.quarantine.num_rows
-    if verdicts.records < gate.min_rows:
-        return
-    share = rejected / verdicts.records
-    if share <= gate.max_rejected_share and not verdicts.failed:
+    share = rejected / max(verdicts.records, 1)
+    judged = verdicts.records >= gate.min_rows
+    frozen = contract.unknown_fields is UnknownFields.FREEZE and Reason.UNKNOWN_FIELDS in verdicts.rejected
+    if not frozen and not (judged and (share > gate.max_rejected_share or verdicts.failed)):
         return
     expectations = {**verdicts.rejected, **verdicts.failed}
     broken = ", ".join(f"{name} ({rows} rows)" for name, rows in expectations.items())
+    allowed = "no unknown field" if frozen else f"{gate.max_rejected_share:.1%}"
     pending = lake.totals(contract.dataset).pending
     raise GateClosed(
         f"the gate of {contract.dataset} is closed: {rejected} of {verdicts.records} rows rejected"
-        f" ({share:.1%}, allowed {gate.max_rejected_share:.1%}); {pending} rows are pending; broken: {broken}",
+        f" ({share:.1%}, allowed: {allowed}); {pending} rows are pending; broken: {broken}",
         pending=pending,
         expectations=expectations,
         remedy=f"mend the producer or the contract and run again, or publish what is valid and quarantine the rest:"

@@ -89,7 +89,14 @@ def _standing_first(raw: Raw, curated: pa.Table) -> Weighed:
     order = pc.sort_indices(
         pa.table({"new": pc.invert(stands), "index": weighed.index}), [("new", "ascending"), ("index", "ascending")]
     )
-    return Weighed(weighed.rows.take(order), weighed.index.take(order), weighed.rejects, weighed.failed, weighed.report)
+    return Weighed(
+        weighed.rows.take(order),
+        weighed.index.take(order),
+        weighed.rejects,
+        weighed.failed,
+        weighed.report,
+        weighed.unknown,
+    )
 
 
 def _with_batches(curated: pa.Table, pinned: PinnedDate) -> pa.Table:

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.model.contract import Contract, Identity
+from ingest.model.contract import Contract, Identity, UnknownFields
 from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
-from ingest.model.tables import QUARANTINE, RAW, REJECTS, VERDICT, curated_schema
+from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema
 
 __all__ = ["Known", "Verdicts", "Weighed", "judge", "settle", "weigh"]
 
@@ -27,7 +27,7 @@ Known = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
 class Weighed:
     """The verdicts that depend on a row alone: `rows` are valid, `index` says which raw row each is.
 
-    `rejects`: `tables.REJECTS`. `failed` and `report` as in `verdict.Judged`.
+    `rejects`: `tables.REJECTS`. `failed` and `report` as in `verdict.Judged`, `unknown` as in `verdict.Decoded`.
     """
 
     rows: pa.Table
@@ -35,6 +35,7 @@ class Weighed:
     rejects: pa.Table
     failed: Mapping[str, int]
     report: Mapping[str, Any]
+    unknown: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Verdicts:
     """`records` = rows of `curated` + rows of `quarantine` + `duplicates`.
 
     `rejected` counts quarantined rows by reason or expectation; `failed` names expectations that failed
-    on the whole batch, with the rows that broke each; `report` is the validation report.
+    on the whole batch, with the rows that broke each; `report` is the validation report; `unknown` counts rows by
+    each field that no column takes.
     """
 
     records: int
@@ -53,6 +55,7 @@ class Verdicts:
     rejected: Mapping[str, int]
     failed: Mapping[str, int]
     report: Mapping[str, Any]
+    unknown: Mapping[str, int]
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -84,14 +87,24 @@ def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validato
 def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validator) -> Weighed:
     """Decode and judge each row of `raw` by itself."""
     decoded = decode(raw, contract)
-    named = _named(raw["event_id"].take(decoded.index), contract)
-    rows, index = decoded.rows.filter(named), decoded.index.filter(named)
+    rows, index = decoded.rows, decoded.index
+    named = _named(raw["event_id"].take(index), contract)
+    refused = [decoded.rejects, _anonymous(index.filter(pc.invert(named)))]
+    rows, index = _kept(rows, index, named)
+    if contract.unknown_fields is not UnknownFields.RESCUE:
+        alone = pc.is_null(rows[RESCUED])
+        refused.append(_with_unknown_fields(*_kept(rows, index, pc.invert(alone))))
+        rows, index = _kept(rows, index, alone)
     judged = validator.rows(rows, contract)
-    rejects = pa.concat_tables(
-        [decoded.rejects, _anonymous(decoded.index.filter(pc.invert(named))), _at(judged.rejects, index)]
-    )
-    valid, index = rows.filter(judged.valid), index.filter(judged.valid)
-    return Weighed(valid, index, rejects, judged.failed, judged.report)
+    rejects = pa.concat_tables([*refused, _at(judged.rejects, index)])
+    valid, index = _kept(rows, index, judged.valid)
+    return Weighed(valid, index, rejects, judged.failed, judged.report, decoded.unknown)
+
+
+def _kept(rows: pa.Table, index: pa.Array, keep: pa.Array | pa.ChunkedArray) -> tuple[pa.Table, pa.Array]:
+    if pc.all(keep).as_py() is not False:
+        return rows, index
+    return rows.filter(keep), index.filter(keep)
 
 
 def settle(
@@ -113,6 +126,7 @@ def settle(
         rejected=_counts(rejects),
         failed=failed,
         report=weighed.report,
+        unknown=weighed.unknown,
     )
 
 
@@ -125,13 +139,22 @@ def _named(event_id: pa.ChunkedArray, contract: Contract) -> pa.ChunkedArray:
 
 def _anonymous(index: pa.Array) -> pa.Table:
     detail = "The delivery has no id, so a redelivery cannot be told from a second event."
+    return _refused(index, Reason.NO_IDENTITY, pa.nulls(len(index), pa.string()), detail)
+
+
+def _with_unknown_fields(rows: pa.Table, index: pa.Array) -> pa.Table:
+    detail = "The body has fields that the contract does not name, and the contract refuses them."
+    return _refused(index, Reason.UNKNOWN_FIELDS, pc.utf8_slice_codeunits(rows[RESCUED], 0, 200), detail)
+
+
+def _refused(index: pa.Array, reason: Reason, value: pa.Array | pa.ChunkedArray, detail: str) -> pa.Table:
     return pa.table(
         {
             "index": index,
-            "reason": pa.repeat(str(Reason.NO_IDENTITY), len(index)),
+            "reason": pa.repeat(str(reason), len(index)),
             "expectation": pa.nulls(len(index), pa.string()),
             "column": pa.nulls(len(index), pa.string()),
-            "value": pa.nulls(len(index), pa.string()),
+            "value": value,
             "detail": pa.repeat(detail, len(index)),
         },
         schema=REJECTS,

@@ -130,6 +130,9 @@ NASTY: tuple[bytes, ...] = (
     b'{"label":"\xff"}',
     b'{"other":"\xed\xa0\x80"}',
     b'{"other":' + b"[" * 100 + b"]" * 100 + b"}",
+    b'{"Id":1,"other":null}',
+    b'{"Id":1,"place":{"City":"a","floor":"3 , \\" }"}}',
+    b'{"lines":[{"Amount":1},{"hue":"red"},{}],"oth\\u0065r":[{"Id":1.50}]}',
     b'{"place":' * 100 + b"1" + b"}" * 100,
 )
 """Bodies that have broken, shifted or hidden rows somewhere."""
@@ -169,10 +172,16 @@ _objects = st.fixed_dictionaries(
         "paid": _mostly(st.booleans()),
         "at": _mostly(_moments),
         "day": _mostly(_days),
-        "place": _mostly(st.fixed_dictionaries({"City": _mostly(st.text(max_size=3)), "since": _mostly(_moments)})),
+        "place": _mostly(
+            st.fixed_dictionaries(
+                {"City": _mostly(st.text(max_size=3)), "since": _mostly(_moments)}, optional={"floor": _wrong}
+            )
+        ),
         "lines": _mostly(
             st.lists(
-                st.fixed_dictionaries({"Amount": _mostly(st.integers(0, 99)), "days": _mostly(st.lists(_days))}),
+                st.fixed_dictionaries(
+                    {"Amount": _mostly(st.integers(0, 99)), "days": _mostly(st.lists(_days))}, optional={"hue": _wrong}
+                ),
                 max_size=2,
             )
         ),

@@ -26,6 +26,7 @@ CURATED = pa.schema(
         pa.field("order_id", pa.string()),
         pa.field("total", pa.decimal128(12, 2)),
         pa.field("note", pa.string()),
+        pa.field("_rescued", pa.string()),
         *(tables.RAW.field(name) for name in ("event_id", "window", "row", "event_date")),
     ]
 )
@@ -61,6 +62,7 @@ def correct() -> Lake:
         lake.raw.append(raw)
         if sent.outcome is shop.Outcome.CURATED:
             values = {"order_id": sent.order_id, "total": decimal.Decimal(sent.total or 0), "note": sent.note}
+            values["_rescued"] = sent.rescued
             lake.curated.append({name: raw[name] for name in ("event_id", "window", "row", "event_date")} | values)
         elif sent.outcome is shop.Outcome.QUARANTINED:
             expectation = sent.expectation and f"{sent.expectation}({sent.column})"
@@ -155,6 +157,14 @@ def wrong_note(lake: Lake) -> None:
     of(lake.curated, first(shop.Outcome.CURATED).message_id)["note"] = "�"
 
 
+def wrong_unknown_field(lake: Lake) -> None:
+    next(row for row in lake.curated if row["_rescued"])["_rescued"] += " "
+
+
+def lost_unknown_field(lake: Lake) -> None:
+    next(row for row in lake.curated if row["_rescued"])["_rescued"] = None
+
+
 def wrong_reason(lake: Lake) -> None:
     of(lake.quarantine, first(shop.Outcome.QUARANTINED, "malformed").message_id)["reason"] = "wrong_type"
 
@@ -222,6 +232,8 @@ def account_off_by_one(lake: Lake) -> None:
         (wrong_quarantine_partition, "in quarantine under another date (1): ", 0),
         (wrong_total, "in curated with other values (1): ", 0),
         (wrong_note, ", another note instead of ", 0),
+        (wrong_unknown_field, "in curated with other unknown fields than were sent (1): ", 0),
+        (lost_unknown_field, "in curated with other unknown fields than were sent (1): ", 0),
         (wrong_reason, "wrong_type instead of malformed", 0),
         (wrong_expectation, "in quarantine for another column or expectation (1): ", 0),
         (wrong_column, "in quarantine for another column or expectation (1): ", 0),
