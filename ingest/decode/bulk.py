@@ -80,7 +80,7 @@ class Reader:
         plain = guesses == Guess.GOOD
         runs = [(run, _ALONE) for run in self._runs(lines, numbers, plain, _ALONE)]
         runs += [(run, _BESIDE) for run in self._runs(lines, numbers, guesses == Guess.FIELDS, _BESIDE)]
-        left = ~np.isin(numbers, [at for (_, found), _ in runs for at in found])
+        left = ~np.isin(numbers, np.concatenate([numbers[:0], *(found for (_, found), _ in runs)]), assume_unique=True)
         runs += [(run, _BESIDE) for run in self._singles(lines, numbers, left)]
         if not runs:
             return Reading(self._schema.remove(0).empty_table(), numbers[:0], np.zeros(0, np.bool_))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Any
 
@@ -34,18 +34,16 @@ class Guess(IntEnum):
     BAD = 2
 
 
-def guess(bodies: Iterable[bytes | str], columns: tuple[Column, ...]) -> npt.NDArray[np.int8]:
+def guess(bodies: Sequence[bytes | str], columns: tuple[Column, ...]) -> npt.NDArray[np.int8]:
     """A `Guess` for each body (n), by a strict JSON decoder for these columns."""
     alone, beside = (_decoder(columns, alone=alone).decode for alone in (True, False))
-    guesses: list[Guess] = []
-    for body in bodies:
+    guesses = bytearray(len(bodies))  # zeros: all good
+    for at, body in enumerate(bodies):
         try:
             alone(body)
         except (ValueError, RecursionError):
-            guesses.append(_second(body, beside))
-        else:
-            guesses.append(Guess.GOOD)
-    return np.array(guesses, dtype=np.int8)
+            guesses[at] = _second(body, beside)
+    return np.frombuffer(guesses, dtype=np.int8)
 
 
 def _second(body: bytes | str, beside: Any) -> Guess:
