@@ -155,5 +155,7 @@ _MEANT = {
     "datetime": "write `timestamp`",
     "struct": "write `object`",
     "list": "write `array`",
+    "map": "write `object` with the keys you know: others are kept in `_rescued`",
+    "vector": "write `array` with `items: {logicalType: number}`",
     "rabbitmq": "write `custom`, and the queue in the server's custom property `binding`",
 }

@@ -27,6 +27,7 @@ _NAMES = {
     LogicalType.BOOLEAN: "true or false",
     LogicalType.DATE: "a date (YYYY-MM-DD)",
     LogicalType.TIMESTAMP: "an ISO 8601 timestamp",
+    LogicalType.TIME: "a time of day (HH:MM:SS)",
     LogicalType.OBJECT: "an object",
     LogicalType.ARRAY: "an array",
 }

@@ -23,6 +23,7 @@ _SCALARS: dict[LogicalType, Any] = {
     LogicalType.BOOLEAN: bool,
     LogicalType.DATE: str,
     LogicalType.TIMESTAMP: str,
+    LogicalType.TIME: str,
 }
 
 

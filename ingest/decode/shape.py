@@ -80,6 +80,8 @@ def _convert(  # noqa: PLR0911 - one per type
             return _text(values, times.timestamps(values, assume_utc=column.assume_utc), path, kind)
         case LogicalType.DATE:
             return _text(values, times.dates(values), path, "a date (YYYY-MM-DD)")
+        case LogicalType.TIME:
+            return _text(values, times.times(values), path, "a time of day (HH:MM:SS)")
         case LogicalType.OBJECT:
             return _object(values, column, path)
         case LogicalType.ARRAY:

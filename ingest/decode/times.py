@@ -14,14 +14,15 @@ import pyarrow.compute as pc
 
 from ingest.model.tables import TIME
 
-__all__ = ["dates", "timestamps"]
+__all__ = ["dates", "times", "timestamps"]
 
 _LEAP_YEAR = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
     r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
     r"|02-(?:0[1-9]|1\d|2[0-8]))|" + _LEAP_YEAR + r"-02-29)"
 )
-_CLOCK = r"[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?"
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?"
+_CLOCK = rf"[T ]{_TIME}"
 _OFFSET = r"[+-](?:[01]\d|2[0-3]):[0-5]\d"
 _NO_YEAR = "0000"  # ISO 8601 has it, Python and the readers of the lake have not
 
@@ -58,6 +59,22 @@ def timestamps(texts: pa.Array, *, assume_utc: bool) -> pa.Array:
     moments = pc.assume_timezone(moments, "UTC")
     lawful = pc.and_(pc.greater_equal(moments, _FIRST), pc.less_equal(moments, _LAST))
     return moments if pc.all(lawful).as_py() else pc.if_else(lawful, moments, pa.scalar(None, TIME))
+
+
+def times(texts: pa.Array) -> pa.Array:
+    """`HH:MM`, `HH:MM:SS` or with a fraction to `HH:MM:SS.ffffff` (n), cut, not rounded; null for anything else.
+
+    Text, as Delta has no type for it; of one length, so that its order is the order of time.
+    """
+    texts = _keep(texts, f"^{_TIME}$")
+    texts = pc.if_else(pc.equal(pc.utf8_length(texts), len("10:00")), _with(texts, ":00"), texts)
+    texts = pc.if_else(pc.equal(pc.utf8_length(texts), len("10:00:00")), _with(texts, "."), texts)
+    whole = len("10:00:00.123456")
+    return pc.utf8_slice_codeunits(pc.utf8_rpad(texts, whole, "0"), 0, whole)
+
+
+def _with(texts: pa.Array, end: str) -> pa.Array:
+    return pc.binary_join_element_wise(texts, end, "")
 
 
 def _keep(texts: pa.Array, pattern: str) -> pa.Array:

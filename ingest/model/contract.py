@@ -51,6 +51,7 @@ class LogicalType(StrEnum):
     BOOLEAN = "boolean"  # bool
     DATE = "date"  # date32
     TIMESTAMP = "timestamp"  # timestamp[us, UTC]
+    TIME = "time"  # string: Delta has no time of day
     OBJECT = "object"  # struct
     ARRAY = "array"  # list
 

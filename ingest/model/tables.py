@@ -111,6 +111,7 @@ _SCALARS: dict[LogicalType, pa.DataType] = {
     LogicalType.BOOLEAN: pa.bool_(),
     LogicalType.DATE: pa.date32(),
     LogicalType.TIMESTAMP: TIME,
+    LogicalType.TIME: pa.string(),
 }
 
 

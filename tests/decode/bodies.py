@@ -22,6 +22,7 @@ SMALL: Contract = contract(
         column("paid", "boolean"),
         column("at", "timestamp"),
         column("day", "date"),
+        column("hour", "time"),
         column("place", "object", children=(column("city", "string", field="City"), column("since", "timestamp"))),
         column(
             "lines",
@@ -123,6 +124,8 @@ NASTY: tuple[bytes, ...] = (
     b'{"at":0}',
     b'{"day":"2026-02-29"}',
     b'{"place":{"since":"yesterday"}}',
+    b'{"hour":"7:30"}',
+    b'{"hour":"07:30"}',
     b'{"lines":[{"days":["2026-01-01","x"]},null]}',
     b'{"lines":{}}',
     b'{"place":[]}',
@@ -172,6 +175,7 @@ _objects = st.fixed_dictionaries(
         "paid": _mostly(st.booleans()),
         "at": _mostly(_moments),
         "day": _mostly(_days),
+        "hour": _mostly(st.times().map(str)),
         "place": _mostly(
             st.fixed_dictionaries(
                 {"City": _mostly(st.text(max_size=3)), "since": _mostly(_moments)}, optional={"floor": _wrong}

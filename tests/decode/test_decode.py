@@ -58,6 +58,8 @@ _REJECTED: list[tuple[bytes, str, str | None, str | None]] = [
     (b'{"label":[1,2]}', "wrong_type", "label", "[1,2]"),
     (b'{"at":"2026-11-21T10:00:00"}', "wrong_type", "at", "2026-11-21T10:00:00"),
     (b'{"day":"2026-02-30"}', "wrong_type", "day", "2026-02-30"),
+    (b'{"hour":"25:00"}', "wrong_type", "hour", "25:00"),
+    (b'{"hour":7}', "wrong_type", "hour", "7"),
     (b'{"place":"Bonn"}', "wrong_type", "place", "Bonn"),
     (b'{"place":{"since":"now"}}', "wrong_type", "place.since", "now"),
     (b'{"lines":[null,{"days":[null,"x"]}]}', "wrong_type", "lines[].days[]", "x"),
@@ -120,6 +122,8 @@ _ACCEPTED: list[tuple[bytes, dict[str, Any]]] = [  # with what no column takes u
         b'{"lines":[null,{"days":["0001-01-01",null]}]}',
         {"lines": [None, {"amount": None, "days": [dt.date(1, 1, 1), None]}]},
     ),
+    (b'{"hour":"07:30"}', {"hour": "07:30:00.000000"}),
+    (b'{"hour":"07:30:15.1234567"}', {"hour": "07:30:15.123456"}),
     (b'{"place":{"City":"K\xc3\xb6ln"}}', {"place": {"city": "Köln", "since": None}}),
 ]
 

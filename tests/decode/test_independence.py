@@ -23,6 +23,7 @@ from tests.decode.bodies import NASTY, SMALL, bodies, raw
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_HOUR = re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -214,6 +215,7 @@ def _value(value: Any, column: Column) -> Any:  # noqa: C901, PLR0911, PLR0912 -
         LogicalType.BOOLEAN: bool,
         LogicalType.DATE: str,
         LogicalType.TIMESTAMP: str,
+        LogicalType.TIME: str,
     }
     if not isinstance(value, right.get(kind, decimal.Decimal)):
         raise _Not
@@ -231,6 +233,8 @@ def _value(value: Any, column: Column) -> Any:  # noqa: C901, PLR0911, PLR0912 -
         return round(value, column.scale)
     if kind is LogicalType.DATE:
         return dt.date.fromisoformat(value) if _DAY.fullmatch(value) else _refuse()
+    if kind is LogicalType.TIME:
+        return f"{dt.time.fromisoformat(value[:15]):%H:%M:%S.%f}" if _HOUR.fullmatch(value) else _refuse()
     if kind is LogicalType.TIMESTAMP:
         if not _MOMENT.fullmatch(value):  # Python also takes commas, weeks, bare hours
             _refuse()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decode.times import dates, timestamps
+from ingest.decode.times import dates, times, timestamps
 
 _zones = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda m: dt.timezone(dt.timedelta(minutes=m)))
 
@@ -30,6 +30,18 @@ def test_a_timestamp_is_the_moment_that_python_reads_and_further_digits_are_cut(
             assert value == (moment and moment.astimezone(dt.UTC))
         except OverflowError:  # in UTC it lies outside the years 1 to 9999
             assert value is None
+
+
+@given(st.times(), st.text("0123456789", max_size=9))
+def test_a_time_of_day_is_text_of_one_length_in_the_order_of_time(moment: dt.time, digits: str) -> None:
+    found = times(pa.array([f"{moment:%H:%M:%S.%f}{digits}", f"{moment:%H:%M:%S}", f"{moment:%H:%M}"])).to_pylist()
+    expected = [moment, moment.replace(microsecond=0), moment.replace(second=0, microsecond=0)]
+    assert found == [f"{one:%H:%M:%S.%f}" for one in expected]
+
+
+@pytest.mark.parametrize("text", ["24:00:00", "10:60", "1:00", "10:00:00Z", "10:00:00.", "10", "", "10:00:00 "])
+def test_what_is_no_time_of_day_is_null(text: str) -> None:
+    assert times(pa.array([text, None])).to_pylist() == [None, None]
 
 
 @given(st.dates())
