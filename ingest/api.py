@@ -217,6 +217,7 @@ def rebuild(
         dates=sorted(chosen),
         decode=decode,
         validator=Suite(),
+        every=dates is None,
         dry_run=dry_run,
         reached=reached,
         progress=progress,

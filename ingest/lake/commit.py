@@ -18,8 +18,21 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ingest.errors import CommitFailed, LakeUnavailable, SchemaMismatch
+from ingest.lake.growth import Growth, conformed, growth
 
-__all__ = ["KEEP_LOG", "Entry", "commit", "history", "numbered", "open_table", "same_schema", "scan"]
+__all__ = [
+    "KEEP_LOG",
+    "Entry",
+    "aligned",
+    "commit",
+    "decided",
+    "differences",
+    "history",
+    "numbered",
+    "open_table",
+    "scan",
+    "schema_of",
+]
 
 KEEP_LOG = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """A commit never cleans the log: an unread version must not vanish under a curate that was paused for long."""
@@ -38,6 +51,7 @@ class Entry:
     `number` is the application transaction's; null takes the next free one. `done` decides whether the
     commit is there already. `replacing` is an SQL predicate: rows it matches are replaced instead of
     appended to. `alone`: any commit that comes between opening and writing is a conflict, an append too.
+    `older`: the rows may be of an older contract than the table, see `aligned`.
     """
 
     application: str
@@ -46,6 +60,7 @@ class Entry:
     replacing: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     alone: bool = False
+    older: bool = False
 
 
 def numbered(application: str, number: int) -> Done:
@@ -97,11 +112,14 @@ def history(uri: str, after: int) -> list[tuple[int, dict[str, Any]]]:
 def scan(table: DeltaTable, schema: pa.Schema, predicate: str | None = None) -> Iterator[pa.RecordBatch]:
     """The columns of `schema` of the rows that `predicate` (SQL) matches, in no order, batch by batch.
 
-    By delta-rs's own engine: reading by `to_pyarrow_dataset` now and then aborts the interpreter's exit.
-    It hands out string views, which most of pyarrow's kernels do not take yet: hence the cast.
+    A nullable column that the table does not have yet is null. By delta-rs's own engine: reading by
+    `to_pyarrow_dataset` now and then aborts the interpreter's exit. It hands out string views, which most of
+    pyarrow's kernels do not take yet: hence the cast.
     """
-    for batch in pa.RecordBatchReader.from_stream(table.scan(columns=schema.names, predicate=predicate)):
-        yield batch.select(schema.names).cast(schema)
+    there = {field.name for field in table.schema().fields}
+    columns = [field.name for field in schema if field.name in there or not field.nullable]
+    for batch in pa.RecordBatchReader.from_stream(table.scan(columns=columns, predicate=predicate)):
+        yield conformed(batch, schema)
 
 
 def commit(uri: str, rows: pa.Table | Callable[[DeltaTable], pa.Table], entry: Entry) -> int:
@@ -114,20 +132,32 @@ def commit(uri: str, rows: pa.Table | Callable[[DeltaTable], pa.Table], entry: E
         CommitFailed: other writers were first on every attempt.
         LakeUnavailable: the storage refused on every attempt.
     """
-    attempts = Retrying(
-        stop=stop_after_attempt(_ATTEMPTS),
+    return decided(uri, entry.done, lambda table: _write(table, rows, entry))
+
+
+def decided(uri: str, done: Done, write: Callable[[DeltaTable], None], *, attempts: int = _ATTEMPTS) -> int:
+    """Open, and `write` with that very handle unless the commit is `done`; after any error open and decide again.
+
+    Returns the table's version that holds the commit.
+
+    Raises:
+        CommitFailed: other writers were first on every attempt.
+        LakeUnavailable: the storage refused on every attempt.
+    """
+    retrying = Retrying(
+        stop=stop_after_attempt(attempts),
         wait=wait_random_exponential(multiplier=0.01, max=1.0),
         retry=retry_if_exception_type(_Undecided),
     )
     try:
-        for attempt in attempts:
+        for attempt in retrying:
             with attempt:
-                return _attempt(uri, rows, entry, attempt.retry_state.attempt_number)
+                return _attempt(uri, done, write, attempt.retry_state.attempt_number)
     except RetryError as exhausted:
         undecided = exhausted.last_attempt.exception()
         cause = undecided.cause if isinstance(undecided, _Undecided) else exhausted
         table = open_table(uri)
-        if entry.done(table, _ATTEMPTS + 1):
+        if done(table, attempts + 1):
             return table.version()
         if isinstance(cause, CommitFailedError):
             raise CommitFailed(f"{uri}: {cause}", remedy="run the same command again") from cause
@@ -135,15 +165,18 @@ def commit(uri: str, rows: pa.Table | Callable[[DeltaTable], pa.Table], entry: E
     raise AssertionError("unreachable: an attempt returns or raises")
 
 
-def _attempt(uri: str, given: pa.Table | Callable[[DeltaTable], pa.Table], entry: Entry, attempt: int) -> int:
+def _attempt(uri: str, done: Done, write: Callable[[DeltaTable], None], attempt: int) -> int:
     table = open_table(uri)
-    if entry.done(table, attempt):
-        return table.version()
-    try:
-        rows = given(table) if callable(given) else given
-    except (DeltaError, OSError) as error:
-        raise _Undecided(error) from error
-    same_schema(table, rows.schema, uri)
+    if not done(table, attempt):
+        try:
+            write(table)
+        except (DeltaError, OSError) as error:
+            raise _Undecided(error) from error
+    return table.version()
+
+
+def _write(table: DeltaTable, given: pa.Table | Callable[[DeltaTable], pa.Table], entry: Entry) -> None:
+    rows = aligned(table, given(table) if callable(given) else given, older=entry.older)
     last = table.transaction_version(entry.application)
     number = entry.number if entry.number is not None else (-1 if last is None else last) + 1
     properties = CommitProperties(
@@ -151,38 +184,50 @@ def _attempt(uri: str, given: pa.Table | Callable[[DeltaTable], pa.Table], entry
         app_transactions=[Transaction(entry.application, number)],
         max_commit_retries=0 if entry.alone else None,
     )
-    try:
-        if entry.replacing is None:
-            write_deltalake(
-                table, rows, mode="append", commit_properties=properties, post_commithook_properties=KEEP_LOG
-            )
-        else:
-            write_deltalake(
-                table,
-                rows,
-                mode="overwrite",
-                predicate=entry.replacing,
-                commit_properties=properties,
-                post_commithook_properties=KEEP_LOG,
-            )
-    except (DeltaError, OSError) as error:
-        raise _Undecided(error) from error
-    return table.version()
-
-
-def same_schema(table: DeltaTable, schema: pa.Schema, uri: str) -> None:
-    """Raise `SchemaMismatch` unless rows of `schema` can be written to `table` as they are."""
-    expected = pa.schema(table.schema().to_arrow())
-    if expected.equals(schema):
+    if entry.replacing is None:
+        write_deltalake(table, rows, mode="append", commit_properties=properties, post_commithook_properties=KEEP_LOG)
         return
-    differing = [
-        f"{name}: table {_type(expected, name)}, rows {_type(schema, name)}"
-        for name in dict.fromkeys([*expected.names, *schema.names])
-        if _type(expected, name) != _type(schema, name)
-    ]
-    raise SchemaMismatch(
-        f"{uri}: rows do not have the table's schema ({'; '.join(differing) or 'column order'})",
-        remedy="a contract's columns cannot change under a table that has data: restore them, or start a new dataset",
+    write_deltalake(
+        table,
+        rows,
+        mode="overwrite",
+        predicate=entry.replacing,
+        commit_properties=properties,
+        post_commithook_properties=KEEP_LOG,
+    )
+
+
+def schema_of(table: DeltaTable) -> pa.Schema:
+    """The table's schema as it was opened. Columns that were added later stand after its partition."""
+    return pa.schema(table.schema().to_arrow())
+
+
+def aligned(table: DeltaTable, rows: pa.Table, *, older: bool = False) -> pa.Table:
+    """`rows` (n) with the table's columns in the table's order, as they must be for a write.
+
+    `older` rows come from a contract that the table has outgrown since: columns that they lack become null, values
+    take the wider type of today, as the body would be read under it.
+
+    Raises:
+        SchemaMismatch: they differ by more; written anyway, 1.5 would become 1.
+    """
+    schema = schema_of(table)
+    if schema.equals(rows.schema):
+        return rows
+    if growth(rows.schema, schema) > (Growth.WIDENED if older else Growth.SAME):
+        raise SchemaMismatch(
+            f"{table.table_uri}: rows do not have the table's schema ({differences(schema, rows.schema, 'rows')})",
+            remedy="nothing was written; run `lakepost doctor` with the contract that the table was made by last",
+        )
+    return conformed(rows, schema, exact=not older)
+
+
+def differences(table: pa.Schema, other: pa.Schema, name_of_other: str) -> str:
+    """The columns in which the two differ, with both types."""
+    return "; ".join(
+        f"{name}: table {_type(table, name)}, {name_of_other} {_type(other, name)}"
+        for name in dict.fromkeys([*table.names, *other.names])
+        if _type(table, name) != _type(other, name)
     )
 
 

@@ -15,8 +15,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import drift, paths, published, raw, rebuilding, rejected, replaying, upkeep
-from ingest.lake.commit import open_table, same_schema
+from ingest.lake import drift, evolving, paths, published, raw, rebuilding, rejected, replaying, upkeep
+from ingest.lake.commit import open_table
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
 from ingest.model.contract import UNKNOWN_DATE, Contract
@@ -56,7 +56,10 @@ class DeltaLake:
         return self._storage.table_uri(paths.table(stage, dataset))
 
     def prepare(self, contract: Contract) -> None:
-        """Create the dataset's tables where absent and keep the contract under its digest."""
+        """Create the dataset's tables where absent and keep the contract under its digest.
+
+        Tables that lack nullable columns gain them, all but raw: its change feed cannot be read across such a commit.
+        """
         schemas: dict[str, tuple[pa.Schema, list[str] | None, dict[str, str]]] = {
             "raw": (RAW, ["event_date"], _RAW_PROPERTIES),
             "curated": (curated_schema(contract), ["event_date"], {}),
@@ -70,6 +73,10 @@ class DeltaLake:
                 if not DeltaTable.is_deltatable(uri):
                     _create(uri, schema, partition_by, properties)
         self._same_tables(contract.dataset)
+        with _storage_errors():
+            for stage, (schema, _, _) in schemas.items():
+                if stage != "raw":
+                    evolving.evolve(self.uri(stage, contract.dataset), schema)
         kept = {"contract": contract.document, "suite": contract.suite_document}
         self._storage.put_if_absent(paths.contract(contract.dataset, contract.digest), _json(kept))
 
@@ -93,10 +100,15 @@ class DeltaLake:
                 remedy=_anew(dataset),
             )
 
-    def fits(self, contract: Contract) -> None:
-        """Raise `SchemaMismatch` unless the curated table has the contract's columns."""
-        uri = self.uri("curated", contract.dataset)
-        same_schema(open_table(uri), curated_schema(contract), uri)
+    def fits(self, contract: Contract, *, older: bool = False, widened: bool = False) -> None:
+        """Raise `SchemaMismatch` unless the curated table has the contract's columns, or gains them in place."""
+        table = open_table(self.uri("curated", contract.dataset))
+        evolving.fits(table, curated_schema(contract), contract.dataset, older=older, widened=widened)
+
+    def widen(self, contract: Contract, account: Mapping[str, Any]) -> None:
+        """Rewrite the curated table to wider types where the contract has them."""
+        with _storage_errors():
+            evolving.widen(self.uri("curated", contract.dataset), curated_schema(contract), account)
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset's tables were created."""
@@ -117,9 +129,8 @@ class DeltaLake:
             return Finding(name, ok=False, says="not all are there", remedy="run `lakepost lake init`")
         try:
             self.fits(contract)
-        except SchemaMismatch:
-            remedy = "restore the contract's columns, or start a new dataset"
-            return Finding(name, ok=False, says="curated does not have the contract's columns", remedy=remedy)
+        except SchemaMismatch as mismatch:
+            return Finding(name, ok=False, says=mismatch.message, remedy=mismatch.remedy)
         totals = self.totals(contract.dataset)
         says = f"{totals.raw} rows in raw, {totals.accounted} accounted for, {totals.pending} pending"
         remedy = "" if totals.holds else "rows are missing or doubled: keep the lake as it is and report it"

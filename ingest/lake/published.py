@@ -91,7 +91,7 @@ def append_curated(uri: str, batch: Batch, rows: pa.Table, account: Mapping[str,
                 raise Overtaken(told, remedy="run the same command again")
         return False
 
-    return commit(uri, rows, Entry(CURATE, batch.until, done, metadata=metadata, alone=True))
+    return commit(uri, rows, Entry(CURATE, batch.until, done, metadata=metadata, alone=True, older=True))
 
 
 def write_accounts(uri: str, curated_uri: str) -> None:

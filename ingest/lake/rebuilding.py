@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest.errors import CommitFailed, LakeUnavailable
 from ingest.lake import published, raw
-from ingest.lake.commit import KEEP_LOG, open_table, same_schema, scan
+from ingest.lake.commit import KEEP_LOG, aligned, open_table, scan
 from ingest.model.contract import Contract
 from ingest.model.tables import QUARANTINE, RAW, curated_schema
 
@@ -104,7 +104,7 @@ def _replace(table: DeltaTable, rows: pa.Table, predicate: str, metadata: Mappin
         CommitFailed: another commit took that version; pin again.
         LakeUnavailable: the storage refused. Whether it was committed is seen by whoever pins again.
     """
-    same_schema(table, rows.schema, table.table_uri)
+    rows = aligned(table, rows)
     # Without retries delta-rs does not rebase onto commits that it takes for harmless.
     properties = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
     try:

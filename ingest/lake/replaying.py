@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest.errors import LakeUnavailable, Overtaken
 from ingest.lake import paths
-from ingest.lake.commit import KEEP_LOG, Entry, commit, history, numbered, open_table, same_schema, scan
+from ingest.lake.commit import KEEP_LOG, Entry, aligned, commit, history, numbered, open_table, scan
 from ingest.lake.published import ACCOUNT, holds_rows, position
 from ingest.lake.storage import Storage
 from ingest.model.replay import Chunk
@@ -148,7 +148,7 @@ class DeltaChunk:
         """Append `rows` to curated with the account; returns the replay's number and curated's version."""
         if self._behind:
             raise Overtaken(f"another replay of {self._chunk.dataset} is under way", remedy="run it again")
-        same_schema(self._curated, rows.schema, self._tables.curated)
+        rows = aligned(self._curated, rows)
         number = self._tables.record(self._curated, row_names(gone).to_pylist())
         recorded()
         properties = CommitProperties(

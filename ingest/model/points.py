@@ -19,6 +19,7 @@ class Point(StrEnum):
     CURATED_COMMITTED = "curated_committed"
     QUARANTINE_CLEARED = "quarantine_cleared"  # of a rebuild only: rows that are rejects no longer are gone
     ACCOUNT_COMMITTED = "account_committed"
+    TABLE_REWRITTEN = "table_rewritten"  # of a rebuild of every date only
     REPLAY_RECORDED = "replay_recorded"  # of a replay only, like the two below
     REPLAY_MOVED = "replay_moved"
     REPLAY_REMOVED = "replay_removed"
@@ -27,7 +28,9 @@ class Point(StrEnum):
 OF_REPLAY = (Point.REPLAY_RECORDED, Point.REPLAY_MOVED, Point.REPLAY_REMOVED)
 """Points of a replay alone."""
 
-OF_INGEST = tuple(point for point in Point if point not in {Point.QUARANTINE_CLEARED, *OF_REPLAY})
+OF_INGEST = tuple(
+    point for point in Point if point not in {Point.QUARANTINE_CLEARED, Point.TABLE_REWRITTEN, *OF_REPLAY}
+)
 """Points that land and curate pass, in their order."""
 
 Reached = Callable[[Point], None]

@@ -173,7 +173,10 @@ class Lake(Protocol):
     """
 
     def prepare(self, contract: Contract) -> None:
-        """Create the dataset's tables where absent and keep the contract under its digest."""
+        """Create the dataset's tables where absent and keep the contract under its digest.
+
+        The curated table gains the nullable columns that the contract has more, in place.
+        """
         ...
 
     def position(self, dataset: str, application: str) -> int | None:
@@ -197,8 +200,19 @@ class Lake(Protocol):
         """The batch that stands recorded after curated's position, else a new one; null when all is read."""
         ...
 
-    def fits(self, contract: Contract) -> None:
-        """Raise `SchemaMismatch` unless the curated table has the contract's columns."""
+    def fits(self, contract: Contract, *, older: bool = False, widened: bool = False) -> None:
+        """Raise `SchemaMismatch` unless the curated table has the contract's columns, or gains them in place.
+
+        `older`: the contract is one that the table may have outgrown since. `widened`: the table may still need
+        `widen`.
+        """
+        ...
+
+    def widen(self, contract: Contract, account: Mapping[str, Any]) -> None:
+        """Rewrite the curated table to wider types where the contract has them, in one commit that tells `account`.
+
+        Raises `SchemaMismatch` when a value does not fit its new type; nothing was changed then.
+        """
         ...
 
     def curated_until(self, dataset: str) -> int:

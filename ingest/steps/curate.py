@@ -59,8 +59,11 @@ def curate(
     account = Account(contract.dataset)
     lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
     while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
-        used = contract if batch.digest == contract.digest else contract_at(batch.digest)
-        lake.fits(used)  # before anything is recorded: a batch that cannot be published must not stand in the way
+        older = batch.digest != contract.digest
+        used = contract_at(batch.digest) if older else contract
+        lake.fits(
+            used, older=older
+        )  # before anything is recorded: a batch that cannot be published must not stand in the way
         seen = lake.curated_version(batch.dataset)
         verdicts = judge(batch, used, lake, decode, validator)
         _conserves(verdicts, batch)

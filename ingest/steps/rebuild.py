@@ -47,22 +47,29 @@ def rebuild(
     dates: Sequence[dt.date],
     decode: Decode,
     validator: Validator,
+    every: bool = False,
     dry_run: bool = False,
     reached: Reached = passing,
     progress: Callable[[int, int], None] | None = None,
 ) -> Rebuilt:
     """Rebuild `dates` one by one, each in memory as a whole; `dry_run` only tells what would change.
 
+    `every`: they are all that raw holds, so that the table may be rewritten first where the contract has wider types.
+
     Rows that curate has not read yet stay pending. An event that stands in curated under another date within the
     contract's `dedupe_days` is a duplicate, so where a mended contract lets in several deliveries of one event under
     different dates, the date that is rebuilt first keeps it.
 
     Raises:
+        SchemaMismatch: the contract's columns are not the table's, and no rewrite to wider types would do.
         RawTrimmed: raw no longer holds all that curated or quarantine has of a date; dates before it are done.
         CommitFailed: others were first on every attempt; dates before it are done.
     """
     begun = time.monotonic()
-    lake.fits(contract)
+    if every and not dry_run:
+        _widen(contract, lake)
+        reached(Point.TABLE_REWRITTEN)
+    lake.fits(contract, widened=every and dry_run)
     if not dry_run:
         lake.finish_replay(contract.dataset)  # one that was killed between curated and quarantine
         lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
@@ -72,6 +79,15 @@ def rebuild(
         if progress is not None:
             progress(len(found), len(dates))
     return Rebuilt(_account(contract, lake, found, time.monotonic() - begun), tuple(found))
+
+
+def _widen(contract: Contract, lake: Lake) -> None:
+    """The table with the contract's wider types, its rows as they are: what is judged anew follows date by date."""
+    position = lake.curated_until(contract.dataset)
+    account = moved_account(
+        "rewrite", contract, position=position, curated=0, duplicates=0, partitions=[], duplicates_by_date={}
+    )
+    lake.widen(contract, account)
 
 
 def _rebuild(

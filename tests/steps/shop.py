@@ -133,6 +133,7 @@ class Shop:
             dates=dates,
             decode=decode,
             validator=Suite(),
+            every=not days,
             dry_run=dry_run,
             reached=reached,
         )

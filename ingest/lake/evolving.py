@@ -1,0 +1,180 @@
+"""A table takes on the columns of a contract that grew: in place where Delta can, else by rewriting its files.
+
+Either way it is one commit: readers see the table before or after it, never a mix. The table's identity, its
+application transactions and its log stay what they were, so positions and accounts hold.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from ingest.errors import AccountBroken, LakeUnavailable, SchemaMismatch
+from ingest.lake.commit import KEEP_LOG, decided, differences, scan, schema_of
+from ingest.lake.growth import Growth, grown, growth
+from ingest.lake.log import files_in
+from ingest.lake.published import ACCOUNT
+from ingest.lake.upkeep import TARGET_BYTES
+
+__all__ = ["evolve", "fits", "widen"]
+
+_ALONE = 0
+"""Commit retries: without any, delta-rs does not rebase onto commits that it takes for harmless."""
+
+_REWRITES = 3
+"""Attempts at a rewrite, each of which reads and writes the whole table."""
+
+_GROUP_ROWS, _GROUP_BYTES = 100_000, 64 * 1024 * 1024
+"""A row group of a rewritten file ends at either: what a rewrite holds in memory."""
+
+_PARTITION = "event_date"
+
+
+def evolve(uri: str, schema: pa.Schema) -> None:
+    """Add the nullable columns and the fields of objects that `schema` has more, if that is all that differs.
+
+    Added columns come last. A commit without an application transaction and without an account: nobody who published
+    or read meanwhile takes it for another verb's. Whoever writes at the same moment starts over, with the new columns.
+
+    Raises:
+        CommitFailed: others were first on every attempt.
+        LakeUnavailable: the storage refused.
+    """
+
+    def done(table: DeltaTable, _attempt: int) -> bool:
+        return growth(schema_of(table), schema) is not Growth.ADDED
+
+    def add(table: DeltaTable) -> None:
+        there = schema_of(table)
+        more = pa.schema([field for field in schema if grown(there, schema, field.name) is Growth.ADDED])
+        table.alter.add_columns(
+            list(Schema.from_arrow(more).fields),
+            commit_properties=CommitProperties(max_commit_retries=_ALONE),
+            post_commithook_properties=KEEP_LOG,
+        )
+
+    decided(uri, done, add)
+
+
+def fits(table: DeltaTable, schema: pa.Schema, dataset: str, *, older: bool = False, widened: bool = False) -> None:
+    """Raise `SchemaMismatch` unless rows of `schema` are the table's, but for columns that it gains in place.
+
+    `older`: they come from a contract that the table has outgrown. `widened`: it may still have to be rewritten.
+    """
+    there = schema_of(table)
+    grows = growth(schema, there) if older else growth(there, schema)
+    if grows <= (Growth.WIDENED if older or widened else Growth.ADDED):
+        return
+    if grows is Growth.WIDENED:
+        remedy = f"run `lakepost rebuild {dataset} --all`: it rewrites the table, what curate has not read waits"
+    else:
+        remedy = (
+            "a column cannot go or change like this under a table that has data: restore it (or is this an older"
+            " copy of the contract?), or add a new dataset"
+        )
+    told = f"curated of {dataset} does not have the contract's columns ({differences(there, schema, 'contract')})"
+    raise SchemaMismatch(told, remedy=remedy)
+
+
+def widen(uri: str, schema: pa.Schema, account: Mapping[str, Any]) -> None:
+    """Rewrite the table to the wider types of `schema`, rows and values as they are, with `account` in the commit.
+
+    Date by date into files of their own, so that memory holds a row group whatever the table's size; the one commit
+    then replaces all files. Does nothing where the table has the types, or differs by more than wider ones.
+
+    Raises:
+        SchemaMismatch: a value does not fit its new type; nothing was committed.
+        CommitFailed: others were first on every attempt.
+        LakeUnavailable: the storage refused.
+    """
+
+    def done(table: DeltaTable, _attempt: int) -> bool:
+        return growth(schema_of(table), schema) is not Growth.WIDENED
+
+    decided(uri, done, lambda table: _rewrite(table, schema, account), attempts=_REWRITES)
+
+
+def _rewrite(table: DeltaTable, schema: pa.Schema, account: Mapping[str, Any]) -> None:
+    folder = files_in(table.table_uri)
+    dates = pa.table(table.get_add_actions(flatten=True))[f"partition.{_PARTITION}"].unique().to_pylist()
+    files: list[AddAction] = []
+    for date in sorted(dates):
+        rows = scan(table, schema, f"{_PARTITION} = DATE '{date}'")
+        files += _written(folder, f"{_PARTITION}={date}", {_PARTITION: str(date)}, rows)
+    written = sum(json.loads(file.stats)["numRecords"] for file in files)
+    if written != table.count():
+        raise AccountBroken(
+            f"{table.table_uri} has {table.count()} rows, {written} were rewritten",
+            remedy="nothing was committed; this is a defect of Lakepost: keep the lake and report it",
+        )
+    _still_there(folder, files)
+    table.create_write_transaction(
+        [*files],
+        mode="overwrite",
+        schema=Schema.from_arrow(schema),
+        partition_by=[_PARTITION],
+        commit_properties=CommitProperties(
+            custom_metadata={ACCOUNT: json.dumps(account, sort_keys=True)}, max_commit_retries=_ALONE
+        ),
+        post_commithook_properties=KEEP_LOG,
+    )
+
+
+def _written(
+    folder: fs.FileSystem, path: str, partition: Mapping[str, str | None], rows: Iterable[pa.RecordBatch]
+) -> Iterator[AddAction]:
+    """Write the rows of one date as Parquet files of about `TARGET_BYTES`, without its column, as Delta has it.
+
+    The log gets no statistics but the count: those of the columns stand in each file's footer, which readers use too.
+    """
+    groups = _groups(rows)
+    while (group := next(groups, None)) is not None:
+        name, count = f"{path}/part-{uuid.uuid4()}.parquet", 0
+        with (
+            folder.open_output_stream(name) as file,
+            pq.ParquetWriter(file, group.drop_columns([_PARTITION]).schema) as parquet,
+        ):
+            while group is not None:
+                parquet.write_table(group.drop_columns([_PARTITION]))
+                count += group.num_rows
+                group = next(groups, None) if file.tell() < TARGET_BYTES else None
+        size = folder.get_file_info(name).size or 0
+        yield AddAction(
+            path=name,
+            size=size,
+            partition_values=partition,
+            modification_time=time.time_ns() // 10**6,
+            data_change=True,
+            stats=json.dumps({"numRecords": count}),
+        )
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            waiting.append(batch)
+        if sum(b.num_rows for b in waiting) >= _GROUP_ROWS or sum(b.nbytes for b in waiting) >= _GROUP_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _still_there(folder: fs.FileSystem, files: list[AddAction]) -> None:
+    """A vacuum takes files that no log names for orphans once they are old enough."""
+    found = folder.get_file_info([file.path for file in files])
+    if any(file.type is not fs.FileType.File for file in found):
+        raise LakeUnavailable(
+            "a vacuum removed rewritten files before they were committed: the rewrite took longer than it spares",
+            remedy="pause the DAG `maintain__lake` and run the same command again",
+        )
