@@ -25,11 +25,12 @@ demo: setup ## 100,000 events through a real broker and a real scheduler, checke
 test: setup check ## lint, types, import contracts, and every test
 	$(BIN)/pytest
 
-check: setup ## lint, types, import contracts
+check: setup ## lint, types, import contracts, and what a change of a data contract breaks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	bash .ci/contracts
 
 up: setup ## the stack on this machine: broker, lake, Airflow with its UI
 	$(BIN)/python infra/local/stack.py up

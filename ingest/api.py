@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
 from ingest.compose import contract_of, lake_of, rabbitmq_url, standing
+from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
 from ingest.lake import DeltaLake, open_storage
 from ingest.lake.query import query
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ingest.steps import Rebuilt
 
 __all__ = [
+    "check_contracts",
     "compact",
     "curate",
     "datasets",

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ingest import api, cli_quarantine, terminal
+from ingest import api, cli_contracts, cli_quarantine, terminal
 from ingest.errors import ConfigurationError, GateClosed, LakepostError
 from ingest.model.contract import Contract
 from ingest.model.upkeep import SPARED_HOURS
@@ -34,6 +34,7 @@ app = typer.Typer(
 lake_app = typer.Typer(help="The lake itself.", no_args_is_help=True)
 app.add_typer(lake_app, name="lake")
 app.add_typer(cli_quarantine.app, name="quarantine")
+app.add_typer(cli_contracts.app, name="contracts")
 
 Accept = Annotated[bool, typer.Option("--accept", help="Quarantine the rejects of a closed gate and go on.")]
 

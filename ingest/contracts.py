@@ -1,0 +1,76 @@
+"""contracts check: every contract read, with its samples, and compared with what it was."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest import catalog
+from ingest.catalog.compatible import compare, removed
+from ingest.catalog.older import older
+from ingest.errors import ContractError, LakepostError
+from ingest.model.change import Change, Effect
+from ingest.model.contract import Contract
+from ingest.settings import Settings
+
+__all__ = ["Checked", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One dataset: its version and the number of its samples, what is wrong, and what changed.
+
+    `version` is null for a contract that cannot be read or is gone, `older_version` for one that is new or was wrong.
+    """
+
+    dataset: str
+    version: str | None = None
+    older_version: str | None = None
+    samples: int = 0
+    wrong: LakepostError | None = None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong and no change is refused."""
+        return self.wrong is None and not any(change.refused for change in self.changes)
+
+
+def check(settings: Settings, against: str | None = None) -> list[Checked]:
+    """Every dataset of the catalogue, by name; with `against`, a folder or a git ref, also those that are gone.
+
+    Raises:
+        ConfigurationError: there is nothing at `against` to compare with.
+        ContractError: the schemas folder cannot be read.
+    """
+    before = None if against is None else older(settings.schemas_dir, against)
+    names = {*catalog.names(settings.schemas_dir), *(before or ())}
+    return [_checked(settings.schemas_dir, name, before) for name in sorted(names)]
+
+
+def _checked(schemas_dir: Path, dataset: str, before: Mapping[str, Contract | ContractError] | None) -> Checked:
+    old = None if before is None else before.get(dataset)
+    version = old.version if isinstance(old, Contract) else None
+    if dataset not in catalog.names(schemas_dir):
+        gone = (removed(old),) if isinstance(old, Contract) else (Change(Effect.IN_PLACE, "dataset", "removed"),)
+        return Checked(dataset, None, version, changes=gone)
+    try:
+        new = catalog.load(schemas_dir, dataset)
+    except LakepostError as error:
+        return Checked(dataset, None, version, wrong=error)
+    found = Checked(dataset, new.version, version, changes=() if before is None else _changes(old, new))
+    try:
+        return dataclasses.replace(found, samples=len(catalog.samples(schemas_dir, dataset)))
+    except LakepostError as error:
+        return dataclasses.replace(found, wrong=error)
+
+
+def _changes(old: Contract | ContractError | None, new: Contract) -> tuple[Change, ...]:
+    if old is None:
+        return (Change(Effect.IN_PLACE, "dataset", "new"),)
+    if isinstance(old, Contract):
+        return compare(old, new)
+    # Nothing can have been published under a contract that nobody could read.
+    return (Change(Effect.IN_PLACE, "contract", f"not compared, the older one is wrong: {old.message}"),)
