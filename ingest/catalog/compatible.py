@@ -9,7 +9,7 @@ in place      a new nullable column, a new field in an object; a rule loosened  
 rebuild       a wider type: more digits of a decimal; an integer as a number, or  `lakepost rebuild DATASET --all`;
               as a decimal of 19 digits before the point                          until then curate waits
 breaking      a rule added or tightened, `required` too; a new required column;   `lakepost rebuild DATASET --all`
-              physicalName, identity, dedupeDays
+              physicalName, identity, dedupeDays; unknownFields that refuse more
 breaking      a column gone, renamed or of another type; eventTime, firstDate,    a new dataset, or the old one's tables
               lastDate                                                            begun anew
 breaking      exchange, queue or the queue's kind                                 the old queue is drained first
@@ -35,7 +35,7 @@ from typing import Any
 from ingest.catalog import stricter
 from ingest.catalog.document import read_json, read_yaml
 from ingest.model.change import Change, Effect
-from ingest.model.contract import Column, Contract, LogicalType
+from ingest.model.contract import Column, Contract, LogicalType, UnknownFields
 
 __all__ = ["compare", "removed"]
 
@@ -53,6 +53,11 @@ def _in_place(_old: Any, _new: Any) -> Effect:
 
 def _breaking(_old: Any, _new: Any) -> Effect:
     return Effect.BREAKING
+
+
+def _if_refusing(old: Any, new: Any) -> Effect:
+    levels = list(UnknownFields)
+    return Effect.BREAKING if levels.index(new) > levels.index(old) else Effect.IN_PLACE
 
 
 def _if_taken_away(old: Any, _new: Any) -> Effect:
@@ -74,6 +79,7 @@ _RULES = frozenset({"required", "minimum", "maximum", "min_length", "max_length"
 _OF_CONTRACT: Mapping[str, tuple[_Effect, str]] = {
     **dict.fromkeys(("description", "schedule", "owner", "tags", "gate"), (_in_place, "")),
     **dict.fromkeys(("identity", "dedupe_days"), (_breaking, _REBUILD)),
+    "unknown_fields": (_if_refusing, _REBUILD),
     **dict.fromkeys(("event_time", "first_date", "last_date"), (_breaking, _ANEW)),
 }
 _ELSEWHERE = frozenset(

@@ -83,6 +83,13 @@ CONTRACT: list[tuple[str, str, Effect, str, str]] = [
     ("value: 2020-01-01", "value: 2019-01-01", BREAKING, "contract", "first_date: 2020-01-01 → 2019-01-01"),
     ("value: 2049-12-31", "value: 2050-12-31", BREAKING, "contract", "last_date: 2049-12-31 → 2050-12-31"),
     ("dedupeDays\n    value: 7", "dedupeDays\n    value: 8", BREAKING, "contract", "dedupe_days: 7 → 8"),
+    (
+        "value: rescue",
+        "value: quarantine",
+        BREAKING,
+        "contract",
+        "unknown_fields: rescue → quarantine",
+    ),
     ("*/15", "*/5", IN_PLACE, "contract", "schedule: */15 * * * * → */5 * * * *"),
     ("tags: [orders, rabbitmq]", "tags: [orders]", IN_PLACE, "contract", "tags: orders, rabbitmq → orders"),
     ("name: shop-orders", "name: shop", IN_PLACE, "contract", "owner: shop-orders → shop"),
