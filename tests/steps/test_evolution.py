@@ -18,6 +18,7 @@ from ingest.lake import DeltaLake, LocalStorage
 from ingest.lake.query import query
 from ingest.model.contract import Contract
 from ingest.model.points import Point
+from ingest.model.tables import ACCOUNTS, RESCUED, curated_schema
 from ingest.sources.memory import CrashAt, SimulatedCrash
 from ingest.steps import Limits, replay
 from ingest.steps.maintain import compact, vacuum
@@ -32,6 +33,8 @@ NEW: dict[str, Any] = {
     "items": [{"sku": "w-2", "cold": True, "name": "Saft", "quantity": 1, "unit_price": 2.5}],
 }
 """What bodies of version 1.1.0 hold more."""
+
+UNKNOWN = "unknown_fields"
 
 LOST = (('"placed",', '"placed", "lost",'),)
 """A suite that lets one more status in."""
@@ -91,6 +94,20 @@ class TestInPlace:
         grow(shop, with_channel(orders))
         grow(shop, with_channel(orders))
         assert shop.versions() == {"raw": 0, "curated": 1, "quarantine": 0, "accounts": 0}
+
+    def test_a_lake_from_before_a_column_of_lakepost_itself_gains_it(self, tmp_path: Path, orders: Contract) -> None:
+        """In curated and in the accounts; its tables were made without what later code writes."""
+        lake = DeltaLake(LocalStorage(tmp_path))
+        for stage, schema, name in (("curated", curated_schema(orders), RESCUED), ("accounts", ACCOUNTS, UNKNOWN)):
+            before = schema.remove(schema.get_field_index(name))
+            by = ["event_date"] if stage == "curated" else None
+            DeltaTable.create(lake.uri(stage, "orders"), before, partition_by=by)
+        shop = Shop(lake, orders)
+        shop.land(order("a", colour="red"))
+        shop.curate()
+        assert column(shop, RESCUED) == {"a": '{"colour":"red"}'}
+        assert shop.accounts()[0][UNKNOWN] == '{"colour": 1}'
+        assert shop.lake.totals("orders").holds
 
     def test_of_several_at_once_all_find_the_columns_there(self, shop: Shop, orders: Contract) -> None:
         start = threading.Barrier(6)
@@ -282,6 +299,27 @@ class TestRewrite:
             shop.rebuild()
         assert shop.versions() == versions
         assert column(shop, "loyalty_points") == {"a": 2**53 + 1}
+
+    def test_killed_before_its_commit_it_leaves_files_that_no_reader_sees(
+        self, grown: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(*_arguments: Any, **_named: Any) -> None:
+            raise SimulatedCrash
+
+        before = sorted(curated(grown).items())
+        with monkeypatch.context() as patched:
+            patched.setattr(DeltaTable, "create_write_transaction", killed)
+            with pytest.raises(SimulatedCrash):
+                grown.rebuild()
+        assert sorted(curated(grown).items()) == before
+        assert grown.lake.totals("orders").holds
+        grown.rebuild()
+        folder = Path(grown.lake.uri("curated", "orders"))
+        orphans = len(list(folder.glob("event_date=*/*.parquet"))) - len(table(grown).file_uris())
+        assert orphans > 0
+        vacuum("orders", grown.lake, older_than=0, nobody_is_active=True)
+        assert len(list(folder.glob("event_date=*/*.parquet"))) == len(table(grown).file_uris())
+        assert_all_readers_agree(grown)
 
     def test_a_commit_that_comes_between_is_not_lost(
         self, grown: Shop, orders: Contract, monkeypatch: pytest.MonkeyPatch
