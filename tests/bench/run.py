@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ from rich.table import Table
 import shop
 import shop_publish
 from broker import Broker
+from process import measured
 
 ROOT = Path(__file__).resolve().parents[2]
 ANCHOR = ROOT.parent / "shared" / "anchors" / "amqp_read_limit.c"
@@ -56,31 +56,19 @@ def built_anchor(source: Path, folder: Path) -> Path | None:
     return binary
 
 
-def measured(command: list[str], environment: dict[str, str]) -> tuple[str, float]:
-    """Standard output and peak memory in MB of a process that must succeed."""
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(command, stdout=out, env={**os.environ, **environment}, cwd=ROOT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{command[0]} failed with {process.returncode}")
-        out.seek(0)
-        return out.read(), usage.ru_maxrss / 1024
-
-
 def lakepost(verb: str, environment: dict[str, str]) -> Run:
     """A `lakepost` verb over `orders`, committed and acknowledged."""
-    out, megabytes = measured([str(Path(sys.executable).with_name("lakepost")), verb, "orders", "--json"], environment)
-    account: dict[str, Any] = json.loads(out)
-    return Run(account["landed"] / account["seconds"], megabytes)
+    found = measured([Path(sys.executable).with_name("lakepost"), verb, "orders", "--json"], environment)
+    account: dict[str, Any] = json.loads(found.out)
+    return Run(account["landed"] / account["seconds"], found.megabytes)
 
 
 def anchor(binary: Path, broker: Broker, messages: int, prefetch: int) -> Run:
     """The C reader over the same backlog."""
     user, password = broker.url.removeprefix("amqp://").split("@")[0].split(":")
     where = ["127.0.0.1", str(broker.port), "/", user, password, QUEUE, str(messages), str(prefetch)]
-    out, megabytes = measured([str(binary), *where], {})
-    return Run(float(out.split()[0]), megabytes)
+    found = measured([binary, *where], {})
+    return Run(float(found.out.split()[0]), found.megabytes)
 
 
 def environment_of(folder: Path, broker: Broker, schemas: Path) -> dict[str, str]:
