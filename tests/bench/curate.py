@@ -41,7 +41,7 @@ ROOT = HERE.parents[1]
 RESULT = HERE / "results" / "curate.json"
 VENV = ROOT / ".local" / "bench-venv"
 LAKEPOST = Path(sys.executable).with_name("lakepost")
-console = Console()
+console = Console(width=120)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ def lakepost(lake: Path, *command: str) -> Measured:
 
 
 def curate(lake: Lake, scratch: Path) -> Measured:
-    """`lakepost curate` on a copy of the lake; its account is checked. Data files are linked: nobody changes them."""
+    """`lakepost curate` on a copy of the lake, its account and reports checked. Data files are linked: none is changed.
+
+    The reports are Great Expectations' of each batch; they must agree with the verdicts of the rows.
+    """
 
     def copied(source: str, to: str) -> None:
         (os.link if source.endswith(".parquet") else shutil.copy2)(source, to)
@@ -81,6 +84,9 @@ def curate(lake: Lake, scratch: Path) -> Measured:
     account = {"curated": told["curated"], "quarantined": told["quarantined"], "duplicate": told["duplicates"]}
     if account != lake.expected or sum(account.values()) != lake.rows:
         raise SystemExit(f"curate's account is {account}, but {lake.expected} follows from how the orders were built")
+    reports = [json.loads(file.read_text()) for file in (scratch / "_lakepost" / "reports").rglob("*.json")]
+    if not reports or not all(report["agrees"] and report["evaluated"] for report in reports):
+        raise SystemExit(f"{len(reports)} reports of Great Expectations, not all with rows and agreeing")
     return found
 
 
@@ -213,11 +219,12 @@ def main() -> None:
         if arguments.profile:
             profile(arguments.rows, folder)
             return
-        results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+        before = json.loads(RESULT.read_text()) if RESULT.exists() else {}
         if arguments.memory_rows:
-            results["memory"] = memory(arguments.memory_rows, folder / "memory")
+            results = before | {"memory": memory(arguments.memory_rows, folder / "memory")}
         else:
-            results |= compare(arguments, folder)
+            kept = {name: before[name] for name in ("memory", "rebuild") if name in before}
+            results = kept | compare(arguments, folder)
             if arguments.rebuild_rows:
                 lake = prepared(folder / "dates", arguments.rebuild_rows, dates=100)
                 results["rebuild"] = rebuild_one(lake.folder, lakepost, console)
