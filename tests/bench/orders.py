@@ -33,7 +33,7 @@ from ingest.catalog import load
 from ingest.lake import DeltaLake, open_storage
 from ingest.model.contract import UNKNOWN_DATE, Contract, LogicalType
 from ingest.model.delivery import Delivery, Identified, Window
-from ingest.model.tables import RAW, decoded_schema
+from ingest.model.tables import RAW, arrow_type
 from ingest.steps.land import raw_rows
 
 __all__ = ["FILE_ROWS", "Pool", "ndjson", "raw", "reading_schema"]
@@ -160,8 +160,8 @@ def _line(body: bytes) -> bytes:
 
 def reading_schema(contract: Contract) -> pa.Schema:
     """The contract's columns for a bare `read_json`, which reads neither dates nor seven fractional digits: as text."""
-    temporal = {c.name for c in contract.columns if c.type in {LogicalType.DATE, LogicalType.TIMESTAMP}}
-    return pa.schema([f.with_type(pa.string()) if f.name in temporal else f for f in decoded_schema(contract)])
+    temporal = {LogicalType.DATE, LogicalType.TIMESTAMP}
+    return pa.schema([(c.field, pa.string() if c.type in temporal else arrow_type(c)) for c in contract.columns])
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Where the time of curate goes on the lake of the settings: its stages, and a profile of the main thread.
 
 Functions are wrapped by name, since a profile of calls sees neither pool threads nor what Arrow and delta-rs do in
-theirs. A name that is gone is told: then this table has to follow the code.
+theirs. A name that is gone or is not called is told: then this table has to follow the code. `decode` waits for its
+threads, whose stages are listed as well.
 
 usage: stages.py
 """
@@ -23,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["STAGES", "Stage", "target"]
+__all__ = ["STAGES", "Stage"]
 
 STAGES = {
     "contract": "ingest.api:contract_of",
@@ -32,10 +33,11 @@ STAGES = {
     "read raw": "ingest.lake.raw:read",
     "decode": "ingest.decode:decode",
     "decode: bytes to text": "ingest.decode.chunk:_texts",
-    "decode: row numbers": "ingest.decode.lines:number",
+    "decode: row numbers": "ingest.decode.bulk:number",
     "decode: parse": "ingest.decode.bulk:Reader.read",
     "decode: why not": "ingest.decode.chunk:diagnose",
     "decode: types": "ingest.decode.chunk:_typed",
+    "decode: unknown fields": "ingest.decode.chunk:_rescued",
     "mask": "ingest.validate.suite:_mask",
     "rejects of the mask": "ingest.validate.suite:_rejects",
     "GX: frame": "ingest.validate.suite:to_frame",
@@ -74,7 +76,7 @@ _inside = threading.local()  # seconds of the stages inside the one under way, b
 _adding = threading.Lock()
 
 
-def target(where: str) -> tuple[Any, str, Callable[..., Any]]:
+def _target(where: str) -> tuple[Any, str, Callable[..., Any]]:
     """What holds the function at `module:name`, under which name, and the function; `AttributeError` if it is gone."""
     module, _, path = where.partition(":")
     *outer, name = path.split(".")
@@ -111,9 +113,9 @@ def _peak() -> float:
 def _wrap(console: Console) -> None:
     for name, where in STAGES.items():
         try:
-            owner, attribute, function = target(where)
+            owner, attribute, function = _target(where)
         except (AttributeError, ImportError):
-            console.print(f"{where} is gone: {name} is not timed")
+            console.print(f"not timed, {where} is gone: {name}")
         else:
             setattr(owner, attribute, _timed(name, function))
 
@@ -122,7 +124,7 @@ def main() -> None:
     """Curate `orders` and print the stages, longest first, then the main thread's functions by their own time."""
     console = Console(width=150)
     _timed("imports", lambda: importlib.import_module("ingest.api"))()
-    _timed("imports", lambda: [target(where) for where in ("ingest.steps:curate", "ingest.validate:Suite")])()
+    _timed("imports", lambda: [_target(where) for where in ("ingest.steps:curate", "ingest.validate:Suite")])()
     _wrap(console)
     api, settings = importlib.import_module("ingest.api"), importlib.import_module("ingest.settings")
     profile = cProfile.Profile()
@@ -130,9 +132,10 @@ def main() -> None:
     account = profile.runcall(curate, settings.load_settings(), "orders")
     table = Table("stage", "calls", "seconds", "own seconds", "processor, all threads", "raised peak by MB")
     for name, stage in sorted(_found.items(), key=lambda item: -item[1].own):
-        if stage.calls:
-            figures = (f"{value:.2f}" for value in (stage.seconds, stage.own, stage.cpu))
-            table.add_row(name, str(stage.calls), *figures, f"{stage.raised:.0f}")
+        if not stage.calls:
+            console.print(f"not timed, {STAGES[name]} was not called: {name}")
+        figures = (f"{value:.2f}" for value in (stage.seconds, stage.own, stage.cpu))
+        table.add_row(name, str(stage.calls), *figures, f"{stage.raised:.0f}")
     console.print(table)
     console.print(f"{account.landed:,} rows in {account.seconds:.1f} s; peak memory {_peak():.0f} MB")
     text = io.StringIO()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,7 +48,11 @@ def test_bare_pyarrow_can_read_as_many_lines_as_curate_gets_rows(pool: Pool, tmp
     assert len(table["order_id"].unique()) > len(table["order_id"].slice(0, _POOL).unique())  # rounds differ
 
 
-@pytest.mark.parametrize("where", stages.STAGES.values(), ids=stages.STAGES)
-def test_a_stage_that_the_profile_times_exists(where: str) -> None:
-    _, _, function = stages.target(where)
-    assert callable(function)
+def test_every_stage_that_the_profile_names_is_called(pool: Pool, tmp_path: Path) -> None:
+    orders.raw(DeltaLake(open_storage(tmp_path.as_uri())), pool, _ROWS)
+    environment = {**os.environ, "LAKEPOST_LAKE_URL": tmp_path.as_uri()}
+    run = subprocess.run(
+        [sys.executable, stages.__file__], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert f"{_ROWS:,} rows" in run.stdout
+    assert [line for line in run.stdout.splitlines() if line.startswith("not timed")] == []
