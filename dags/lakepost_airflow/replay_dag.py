@@ -5,28 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, PartitionedAtRuntime, task
-from airflow.sdk.exceptions import AirflowException
 
-from ingest import catalog
-from ingest.errors import ContractError
 from ingest.model.contract import Contract
 from ingest.model.upkeep import TASK_TIMEOUTS
 from lakepost_airflow import tasks
 from lakepost_airflow.retries import RETRIES
 
-__all__ = ["replay_dag", "replay_dags"]
-
-
-def replay_dags(schemas_dir: Path) -> dict[str, DAG]:
-    """One DAG per dataset under `schemas_dir`, by DAG id; none where the contract is broken: `ingest__` tells that."""
-    dags: dict[str, DAG] = {}
-    for dataset in catalog.names(schemas_dir):
-        try:
-            dag = replay_dag(catalog.load(schemas_dir, dataset), schemas_dir)
-        except (ContractError, AirflowException, ValueError, TypeError):
-            continue
-        dags[dag.dag_id] = dag
-    return dags
+__all__ = ["replay_dag"]
 
 
 def replay_dag(contract: Contract, schemas_dir: Path) -> DAG:

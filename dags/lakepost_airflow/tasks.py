@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from ingest.errors import ConfigurationError
 from lakepost_airflow.connections import task_settings
 
 if TYPE_CHECKING:
     from ingest.settings import Settings
 
-__all__ = ["compact", "curate", "curated_asset", "land", "replay", "vacuum"]
+__all__ = ["compact", "curate", "curated_asset", "land", "rebuild", "replay", "vacuum"]
 
 
 def curated_asset(dataset: str) -> Asset:
@@ -47,6 +49,20 @@ def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:
     return account
 
 
+def rebuild(dataset: str, schemas_dir: str) -> dict[str, Any]:
+    """The run's event date anew from raw, then publish the event dates touched, as `curate` does.
+
+    A date without rows, or one in which nothing changed, publishes nothing and is skipped, its account kept.
+    """
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    date = _event_date(get_current_context()["dag_run"].partition_key)
+    settings = task_settings(Path(schemas_dir))
+    account = api.rebuild(settings, dataset, dates=(date, date)).account.to_dict()
+    _publish(settings, dataset, account)
+    return account
+
+
 def replay(dataset: str, schemas_dir: str) -> dict[str, Any]:
     """Quarantine once more, then publish the event dates touched, as `curate` does and with what it left over.
 
@@ -76,6 +92,17 @@ def vacuum(dataset: str, schemas_dir: str) -> None:
     from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
 
     api.vacuum(task_settings(Path(schemas_dir)), dataset)
+
+
+def _event_date(partition_key: str | None) -> dt.date:
+    try:
+        return dt.date.fromisoformat(partition_key or "")
+    except ValueError as error:
+        told = "no partition key" if not partition_key else f"the partition key {partition_key!r}"
+        raise ConfigurationError(
+            f"which event date? The run has {told}",
+            remedy="backfill the DAG over the dates, or trigger it with a date as its partition key: YYYY-MM-DD",
+        ) from error
 
 
 def _publish(settings: Settings, dataset: str, account: dict[str, Any]) -> None:

@@ -58,10 +58,33 @@ class AirflowApi:
                 raise AirflowRefused(f"DAG {dag_id} cannot be unpaused: {answer.text}{self._import_errors()}")
             time.sleep(_POLL_SECONDS)
 
-    def trigger(self, dag_id: str, *, conf: Mapping[str, Any] | None = None) -> str:
+    def trigger(self, dag_id: str, *, conf: Mapping[str, Any] | None = None, partition_key: str | None = None) -> str:
         """Start a run now with `conf` as its params; returns the run's id."""
-        body = {"logical_date": None, "conf": dict(conf or {})}
+        body = {"logical_date": None, "conf": dict(conf or {}), "partition_key": partition_key}
         return str(self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def backfill(self, dag_id: str, first: str, last: str, *, max_active_runs: int = 10) -> int:
+        """Start a backfill over the dates `first` to `last` (ISO, both included); returns its id."""
+        dates = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
+        body = {"dag_id": dag_id, **dates, "max_active_runs": max_active_runs, "reprocess_behavior": "completed"}
+        return int(self._ask("POST", "/backfills", json=body)["id"])
+
+    def wait_backfill(self, backfill: int, deadline: float) -> None:
+        """Wait up to `deadline` seconds until all its runs are over.
+
+        Raises:
+            TimeoutError: they are not.
+        """
+        until = time.monotonic() + deadline
+        while self._ask("GET", f"/backfills/{backfill}")["completed_at"] is None:
+            if time.monotonic() > until:
+                raise TimeoutError(f"backfill {backfill} is not over after {deadline:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The DAG's runs (`dag_run_id`, `run_type`, `state`, `partition_key`, …), oldest first."""
+        found = self._ask("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after", "limit": 100})
+        return list(found["dag_runs"])
 
     def wait(self, dag_id: str, run_id: str, deadline: float, *, on_change: OnChange | None = None) -> str:
         """Wait up to `deadline` seconds until the run is over; returns `success` or `failed`.
