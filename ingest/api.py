@@ -21,6 +21,7 @@ from ingest.doctor import datasets, doctor
 from ingest.lake import DeltaLake, open_storage
 from ingest.lake.query import query
 from ingest.model.account import Account
+from ingest.model.completeness import Completeness
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
 from ingest.model.drift import UnknownField
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_contracts",
     "compact",
+    "completeness",
     "curate",
     "datasets",
     "doctor",
@@ -281,6 +283,12 @@ def unknown_fields(settings: Settings, dataset: str) -> list[UnknownField]:
     """Each field that bodies had and the contract did not name, most rows first."""
     _, lake = standing(settings, dataset)
     return lake.unknown_fields(dataset)
+
+
+def completeness(settings: Settings, dataset: str) -> Completeness:
+    """Each event date's rows, and whether more of it are expected."""
+    contract, lake = standing(settings, dataset)
+    return lake.completeness(contract)
 
 
 def compact(

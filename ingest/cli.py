@@ -13,16 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ingest import api, cli_contracts, cli_quarantine, terminal
+from ingest import api, cli_contracts, cli_quarantine, cli_status, terminal
 from ingest.errors import ConfigurationError, GateClosed, LakepostError
 from ingest.model.contract import Contract
 from ingest.model.upkeep import SPARED_HOURS
-from ingest.settings import Settings
-from ingest.terminal import Dataset, DryRun, Json, escaped
+from ingest.terminal import Dataset, DryRun, Json, Several, escaped
 
 __all__ = ["app", "main"]
-
-_SHOWN_FIELDS = 10
 
 app = typer.Typer(
     name="lakepost",
@@ -35,10 +32,9 @@ lake_app = typer.Typer(help="The lake itself.", no_args_is_help=True)
 app.add_typer(lake_app, name="lake")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.add_typer(cli_contracts.app, name="contracts")
+app.command()(cli_status.status)
 
 Accept = Annotated[bool, typer.Option("--accept", help="Quarantine the rejects of a closed gate and go on.")]
-
-Several = Annotated[str | None, typer.Argument(help="One dataset; all of them without.")]
 
 
 def main() -> None:
@@ -174,61 +170,10 @@ def _dates(first: str | None, last: str | None, *, every: bool) -> tuple[dt.date
 
 
 @app.command()
-def status(
-    dataset: Several = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Rows per table, whether the account holds, and the newest batch. Exits 1 when an account does not hold."""
-    settings = terminal.settings()
-    found = [_status(settings, name) for name in _names(settings, dataset)]
-    if as_json:
-        terminal.print_json({"datasets": found})
-    else:
-        table = terminal.new_table(
-            "dataset", "raw", "curated", "quarantined", "duplicates", "pending", "unknown_date", "holds"
-        )
-        for row in found:
-            table.add_row(*(str(row[str(column.header)]) for column in table.columns))
-        terminal.out.print(table)
-        for row in found:
-            _print_drift(row["dataset"], row["unknown_fields"])
-    if not all(row["holds"] for row in found):
-        terminal.err.print(
-            "error: raw is not the sum of the other columns; rows are missing or doubled", highlight=False
-        )
-        raise typer.Exit(1)
-
-
-def _status(settings: Settings, dataset: str) -> dict[str, Any]:
-    totals, last = api.status(settings, dataset)
-    return {
-        "dataset": dataset,
-        **dataclasses.asdict(totals),
-        "holds": totals.holds,
-        "last_batch": None if last is None else last.to_dict(),
-        "unknown_fields": [field.to_dict() for field in api.unknown_fields(settings, dataset)],
-    }
-
-
-def _print_drift(dataset: str, fields: list[dict[str, Any]]) -> None:
-    """What producers send that the contract does not name: the most frequent ones, in a line each."""
-    if not fields:
-        return
-    said = f"{dataset}: bodies have {len(fields)} fields that the contract does not name, kept in _rescued:"
-    terminal.out.print(said, highlight=False)
-    for field in fields[:_SHOWN_FIELDS]:
-        line = f"  {field['path']!r}: {field['rows']} rows, last on {field['last_seen'][:10]}"
-        terminal.out.print(escaped(line), highlight=False, soft_wrap=True)
-    if len(fields) > _SHOWN_FIELDS:
-        terminal.out.print(f"  … and {len(fields) - _SHOWN_FIELDS} more: see --json", highlight=False)
-
-
-@app.command()
 def compact(dataset: Several = None, *, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Many small files become few. Land and curate may run meanwhile."""
     settings, rows = terminal.settings(), []
-    for name in _names(settings, dataset):
+    for name in cli_status.chosen(settings, dataset):
         with terminal.progress(f"compact {name}", as_json=as_json) as progress:
             done = api.compact(settings, name, dry_run=dry_run, progress=progress)
         rows += [{"dataset": name, **dataclasses.asdict(one)} for one in done]
@@ -250,7 +195,7 @@ def vacuum(
 ) -> None:
     """Remove replaced and orphaned files, and the expired part of each table's log."""
     settings, rows = terminal.settings(), []
-    for name in _names(settings, dataset):
+    for name in cli_status.chosen(settings, dataset):
         with terminal.progress(f"vacuum {name}", as_json=as_json) as progress:
             done = api.vacuum(
                 settings,
@@ -262,10 +207,6 @@ def vacuum(
             )
         rows += [{"dataset": name, **dataclasses.asdict(one)} for one in done]
     _print_upkeep(rows, dry_run=dry_run, as_json=as_json)
-
-
-def _names(settings: Settings, dataset: str | None) -> list[str]:
-    return [dataset] if dataset else [name for name, _ in api.datasets(settings)]
 
 
 def _print_upkeep(rows: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "Dataset",
     "DryRun",
     "Json",
+    "Several",
     "err",
     "escaped",
     "new_table",
@@ -35,6 +36,7 @@ __all__ = [
 
 Dataset = Annotated[str, typer.Argument(help="The dataset: a folder under schemas/.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Several = Annotated[str | None, typer.Argument(help="One dataset; all of them without.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 out = Console()
@@ -73,15 +75,19 @@ def print_account(account: Account, *, as_json: bool) -> None:
 
 
 def print_rows(names: list[str], rows: list[tuple[Any, ...]]) -> None:
-    """A table where it fits the terminal, a record a block where it does not, tab-separated lines in a pipe."""
+    """A table where it fits the terminal, if need be without lines, else a record a block; in a pipe tab-separated."""
     texts = [["NULL" if value is None else str(_plain_text(value)) for value in row] for row in rows]
     if not out.is_terminal:
         for line in (names, *texts):
             print("\t".join(text.translate(_ONE_LINE) for text in line))  # noqa: T201 - stdout is the interface
         return
-    widths = [max(map(len, column)) + 3 for column in zip(names, *texts, strict=True)]
-    if sum(widths) < out.width:
-        table = new_table(*names)
+    width = sum(max(map(len, column)) for column in zip(names, *texts, strict=True))
+    lines = width + 3 * len(names) < out.width
+    if lines or width + len(names) <= out.width:
+        table = new_table(*names, lines=lines)
+        for place, column in enumerate(table.columns):
+            numbers = all(isinstance(row[place], int | float | decimal.Decimal | None) for row in rows)
+            column.justify = "right" if numbers else "left"
         for row in texts:
             table.add_row(*map(escaped, row))
         out.print(table)
@@ -100,9 +106,9 @@ def _plain_text(value: Any) -> Any:
     return _plain(value) if isinstance(value, bytes) else value
 
 
-def new_table(*columns: str) -> Table:
+def new_table(*columns: str, lines: bool = True) -> Table:
     """An empty table that cuts nothing off."""
-    table = Table()
+    table = Table() if lines else Table(box=None, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

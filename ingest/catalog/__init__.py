@@ -7,6 +7,7 @@ act on, is a `ContractError` that names file, line and field and says what to wr
     odcs         the Open Data Contract Standard's own rules
     columns      properties → columns
     extensions   custom properties → identity, event time, gate, schedule, queue
+    sla          the service level's latency
     suite        suite.json → expectations; those that follow from the columns
     samples      deliveries with their verdicts
 """
@@ -22,6 +23,7 @@ from ingest.catalog.document import Document, read_json, read_yaml, shown, sugge
 from ingest.catalog.extensions import read_binding, read_extensions
 from ingest.catalog.odcs import check
 from ingest.catalog.samples import Sample, read_samples
+from ingest.catalog.sla import read_latency
 from ingest.catalog.suite import derived, read_suite
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
@@ -88,6 +90,7 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         expectations=derived(columns) + suite,
         digest=hashlib.sha256(b"\0".join(text.encode() for text in (document, suite_document))).hexdigest(),
         document=document,
+        latency=read_latency(contract),
         suite_document=suite_document,
         owner=(contract.value.get("team") or {}).get("name", ""),
         tags=tuple(contract.value.get("tags", ())),

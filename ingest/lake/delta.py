@@ -15,10 +15,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import drift, evolving, paths, published, raw, rebuilding, rejected, replaying, upkeep
+from ingest.lake import completeness, drift, evolving, paths, published, raw, rebuilding, rejected, replaying, upkeep
 from ingest.lake.commit import open_table
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
+from ingest.model.completeness import Completeness, judged
 from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.drift import UnknownField
 from ingest.model.finding import Finding
@@ -297,6 +298,13 @@ class DeltaLake:
                 curated_version=curated.version(),
                 unknown_date=pc.sum(unknown["num_records"]).as_py() or 0,
             )
+
+    def completeness(self, contract: Contract) -> Completeness:
+        """Each event date's rows and whether more are expected."""
+        uris = self._uris(contract.dataset)
+        with _storage_errors():
+            told = completeness.tell(self._tables(contract.dataset), uris["raw"], uris["accounts"])
+        return Completeness(told.watermark, told.landed_until, judged(told.dates, told.watermark, contract))
 
     def compact(self, dataset: str, table: str, *, dry_run: bool) -> Compacted:
         """Rewrite the table's partitions that have several small files."""

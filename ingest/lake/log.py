@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from ingest.errors import LakeUnavailable
 
-__all__ = ["appends", "commits", "files_in"]
+__all__ = ["added", "appends", "commits", "files_in"]
 
 _LOG = "_delta_log"
 
@@ -30,11 +30,28 @@ def commits(uri: str, after: int, until: int) -> Iterator[tuple[int, dict[str, A
     Raises:
         LakeUnavailable: one of them is not in the log any more.
     """
+    for version, content in _read(uri, after, until):
+        yield version, _commit_info(content)
+
+
+def added(uri: str, after: int, until: int) -> Iterator[dict[str, Any]]:
+    """The `add` action of every file that an append in (`after`, `until`] added, its statistics as an object.
+
+    Raises:
+        LakeUnavailable: a version is not in the log any more.
+    """
+    for _, content in _read(uri, after, until):
+        if appends(_commit_info(content)):
+            for action in _actions(content, "add"):
+                yield {**action, "stats": json.loads(action.get("stats") or "{}")}
+
+
+def _read(uri: str, after: int, until: int) -> Iterator[tuple[int, bytes]]:
     folder = files_in(uri)
     for version in range(after + 1, until + 1):
         try:
             with folder.open_input_stream(f"{_LOG}/{version:020d}.json") as file:
-                yield version, _commit_info(file.read())
+                yield version, file.read()
         except FileNotFoundError as error:
             raise LakeUnavailable(
                 f"the log of {uri} lacks version {version}, which is not read yet",
@@ -49,5 +66,9 @@ def appends(commit_info: dict[str, Any]) -> bool:
 
 
 def _commit_info(content: bytes) -> dict[str, Any]:
-    actions = (json.loads(line) for line in content.splitlines() if b'"commitInfo"' in line)
-    return next((dict(action["commitInfo"]) for action in actions if "commitInfo" in action), {})
+    return next(_actions(content, "commitInfo"), {})
+
+
+def _actions(content: bytes, kind: str) -> Iterator[dict[str, Any]]:
+    actions = (json.loads(line) for line in content.splitlines() if f'"{kind}"'.encode() in line)
+    return (dict(action[kind]) for action in actions if kind in action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "accounts",
     "append_curated",
     "duplicates",
+    "duplicates_by_date",
     "duplicates_of",
     "holds_rows",
     "known",
@@ -135,8 +137,16 @@ def duplicates(uri: str, curated: DeltaTable) -> int:
 
 def duplicates_of(uri: str, curated: DeltaTable, date: dt.date) -> int:
     """Rows of one event date dropped as duplicates, up to the version of `curated` as it was opened."""
-    told = _told(uri, curated, "duplicates", "duplicates_by_date")
-    return sum(_by_date(account).get(date.isoformat(), 0) for account in told)
+    return duplicates_by_date(uri, curated).get(date, 0)
+
+
+def duplicates_by_date(uri: str, curated: DeltaTable) -> dict[dt.date, int]:
+    """Rows of each event date dropped as duplicates, up to the version of `curated` as it was opened."""
+    found: dict[dt.date, int] = defaultdict(int)
+    for account in _told(uri, curated, "duplicates", "duplicates_by_date"):
+        for date, rows in _by_date(account).items():
+            found[dt.date.fromisoformat(date)] += rows
+    return dict(found)
 
 
 def _told(uri: str, curated: DeltaTable, *names: str) -> Iterator[Mapping[str, Any]]:

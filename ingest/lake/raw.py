@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,10 +12,10 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from ingest.lake.commit import Entry, commit, numbered, open_table, scan
-from ingest.lake.log import appends, commits
+from ingest.lake.log import added, appends, commits
 from ingest.model.tables import RAW
 
-__all__ = ["append", "limit", "pending_rows", "pending_windows", "read"]
+__all__ = ["append", "limit", "pending_by_date", "pending_rows", "pending_windows", "read"]
 
 _CHANGES = RAW.append(pa.field("_change_type", pa.string()))
 _WINDOW, _ROWS, _BYTES = "lakepost.window", "lakepost.rows", "lakepost.bytes"
@@ -58,6 +60,14 @@ def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:
 def pending_rows(uri: str, after: int, until: int) -> int:
     """Rows appended in versions (`after`, `until`]."""
     return sum(rows for _, rows, _ in _appends(uri, after, until))
+
+
+def pending_by_date(uri: str, after: int, until: int) -> dict[dt.date, int]:
+    """Rows of each event date appended in versions (`after`, `until`]."""
+    found: dict[dt.date, int] = defaultdict(int)
+    for file in added(uri, after, until):
+        found[dt.date.fromisoformat(file["partitionValues"]["event_date"])] += file["stats"]["numRecords"]
+    return dict(found)
 
 
 def pending_windows(uri: str, after: int) -> list[str]:

@@ -125,6 +125,7 @@ class Contract:
     `event_time` lists where the event's time is read, first readable wins: `envelope` (what the
     envelope says), or `body:FIELD[.FIELD…]`. A date outside [`first_date`, `last_date`] is
     `UNKNOWN_DATE`: the window is absolute, so that a redelivery years later gets the same date.
+    `latency` is the one that the SLA promises from an event to curated; null where it promises none.
     `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
     in the lake under that digest so that a batch begun with them is finished with them.
     """
@@ -143,6 +144,7 @@ class Contract:
     first_date: dt.date = dt.date(2000, 1, 1)
     last_date: dt.date = dt.date(2099, 12, 31)
     dedupe_days: int = 7
+    latency: dt.timedelta | None = None
     gate: Gate = Gate()
     unknown_fields: UnknownFields = UnknownFields.RESCUE
     schedule: str | None = None

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from ingest import envelope, steps
@@ -15,11 +16,12 @@ from ingest.decode import decode
 from ingest.lake import DeltaLake
 from ingest.model.account import Account
 from ingest.model.contract import Contract
-from ingest.model.delivery import Bounds, Delivery
+from ingest.model.delivery import Bounds, Delivery, Window
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Source
 from ingest.sources.memory import MemoryBroker, MemorySource
 from ingest.steps import Landed, Limits, Rebuilt
+from ingest.steps.land import raw_rows
 from ingest.validate import Suite
 from tests.reading import rows_of
 
@@ -93,6 +95,19 @@ class Shop:
                 patience=patience,
             )
         )
+
+    def land_at(self, moment: dt.datetime, *deliveries: Delivery) -> None:
+        """Land one window as if it were `moment`: made and committed as land does it, but for its clock."""
+
+        async def kept() -> None: ...
+
+        window = Window(deliveries, kept)
+        rows = raw_rows(window, self.contract, identify=envelope.identify, event_date=envelope.event_date)
+        place = rows.schema.get_field_index("landed_at")
+        moments = pa.repeat(pa.scalar(moment, rows.schema.field(place).type), rows.num_rows)
+        rows = rows.set_column(place, rows.schema.field(place), moments)
+        name = rows["window"][0].as_py()
+        self.lake.append_raw(self.contract.dataset, rows, window=name, application="land:shop", position=None)
 
     def curate(
         self,
