@@ -77,7 +77,7 @@ _RULES = frozenset({"required", "minimum", "maximum", "min_length", "max_length"
 """They are expectations, and compared as such: moving one to the suite changes nothing."""
 
 _OF_CONTRACT: Mapping[str, tuple[_Effect, str]] = {
-    **dict.fromkeys(("description", "schedule", "owner", "tags", "gate"), (_in_place, "")),
+    **dict.fromkeys(("description", "schedule", "owner", "tags", "gate", "latency"), (_in_place, "")),
     **dict.fromkeys(("identity", "dedupe_days"), (_breaking, _REBUILD)),
     "unknown_fields": (_if_refusing, _REBUILD),
     **dict.fromkeys(("event_time", "first_date", "last_date"), (_breaking, _ANEW)),
