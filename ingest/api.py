@@ -222,6 +222,7 @@ def rebuild(
         decode=decode,
         validator=Suite(),
         every=dates is None,
+        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
         dry_run=dry_run,
         reached=reached,
         progress=progress,

@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     window_seconds: Annotated[float, Field(gt=0, le=900)] = 30.0
     """land: age at which a window is committed as it is; stays below the broker's consumer timeout."""
     batch_rows: Annotated[int, Field(ge=1)] = 500_000
-    """curate: rows of a batch; bounds the memory of curate. One window is never split."""
+    """curate, replay, rebuild: rows held at a time; bounds their memory. One window is never split."""
     batch_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 256 * 1024 * 1024
-    """curate: bytes of a batch, bodies and headers. Peak memory is about five times this."""
+    """curate, replay, rebuild: bytes held at a time, bodies and headers. Peak memory is about five times this."""
     log_level: str = "INFO"
 
 

@@ -115,11 +115,17 @@ def scan(table: DeltaTable, schema: pa.Schema, predicate: str | None = None) -> 
     A nullable column that the table does not have yet is null. By delta-rs's own engine: reading by
     `to_pyarrow_dataset` now and then aborts the interpreter's exit. It hands out string views, which most of
     pyarrow's kernels do not take yet: hence the cast.
+
+    Raises:
+        LakeUnavailable: the storage refuses, or lacks a file.
     """
     there = {field.name for field in table.schema().fields}
     columns = [field.name for field in schema if field.name in there or not field.nullable]
-    for batch in pa.RecordBatchReader.from_stream(table.scan(columns=columns, predicate=predicate)):
-        yield conformed(batch, schema)
+    try:
+        for batch in pa.RecordBatchReader.from_stream(table.scan(columns=columns, predicate=predicate)):
+            yield conformed(batch, schema)
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise LakeUnavailable(f"cannot read {table.table_uri}: {error}", remedy="run `lakepost doctor`") from error
 
 
 def commit(uri: str, rows: pa.Table | Callable[[DeltaTable], pa.Table], entry: Entry) -> int:

@@ -15,7 +15,19 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
-from ingest.lake import completeness, drift, evolving, paths, published, raw, rebuilding, rejected, replaying, upkeep
+from ingest.lake import (
+    completeness,
+    drift,
+    evolving,
+    paths,
+    published,
+    raw,
+    rebuilding,
+    rejected,
+    replaying,
+    search,
+    upkeep,
+)
 from ingest.lake.commit import open_table
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
@@ -190,7 +202,7 @@ class DeltaLake:
     def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
         """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days`?"""
         with _storage_errors():
-            return published.known(open_table(self.uri("curated", dataset)), keys, dedupe_days=dedupe_days)
+            return search.known(open_table(self.uri("curated", dataset)), keys, dedupe_days=dedupe_days)
 
     def record_batch(self, batch: Batch) -> Batch:
         """Put the batch under its `after` if nothing stands there; returns what stands there now."""

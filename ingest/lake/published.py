@@ -5,17 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from ingest.errors import AccountBroken, Overtaken
 from ingest.lake.commit import Entry, commit, history, numbered, open_table, scan
 from ingest.model.ports import Batch
-from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, row_names
+from ingest.model.tables import ACCOUNTS, QUARANTINE
 
 __all__ = [
     "ACCOUNT",
@@ -26,8 +25,6 @@ __all__ = [
     "duplicates",
     "duplicates_by_date",
     "duplicates_of",
-    "holds_rows",
-    "known",
     "position",
     "replace_quarantine",
     "write_accounts",
@@ -41,11 +38,6 @@ _ACCOUNTING = "account"
 
 ACCOUNT = "lakepost.account"
 """The key of a commit's account in its metadata."""
-
-_SEARCHED_ROWS = 500_000
-_LAST_DAY = dt.date.max.toordinal()
-_ROW = pa.schema([RAW.field("window"), RAW.field("row")])
-_KEYS = pa.schema([RAW.field(name) for name in ("source", "event_id", "event_date")])
 
 
 def position(curated: DeltaTable) -> int:
@@ -170,75 +162,3 @@ def _by_date(account: Mapping[str, Any]) -> dict[str, int]:
             remedy="this is a defect of Lakepost: keep the lake and report it",
         )
     return by_date
-
-
-def known(curated: DeltaTable, keys: pa.Table, *, dedupe_days: int, but_for: dt.date | None = None) -> pa.Array:
-    """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days` of its date?
-
-    Rows of the date `but_for` do not count. Reads the key columns of the partitions that can match, batch by
-    batch; memory holds `keys` and what matched.
-    """
-    dates = [date for date in _dates_near(keys["event_date"], dedupe_days) if date != but_for]
-    if not dates:
-        return pa.array([False] * keys.num_rows, pa.bool_())
-    near = ", ".join(f"DATE '{date}'" for date in dates)
-    wanted = _joined(keys["source"], keys["event_id"])
-    matched = []
-    for keys_there in _groups(scan(curated, _KEYS, f"event_date IN ({near})")):
-        key = _joined(keys_there["source"], keys_there["event_id"])
-        hit = pc.is_in(key, value_set=wanted)
-        if pc.any(hit).as_py():
-            matched.append(pa.table({"key": key, "event_date": keys_there["event_date"]}).filter(hit))
-    if not matched:
-        return pa.repeat(pa.scalar(value=False), keys.num_rows)
-    seen: dict[str, list[dt.date]] = {}
-    for row in pa.concat_tables(matched).to_pylist():
-        seen.setdefault(row["key"], []).append(row["event_date"])
-    reach = dt.timedelta(days=dedupe_days)
-    return pa.array(
-        any(abs(date - other) <= reach for other in seen.get(key, ()))
-        for key, date in zip(wanted.to_pylist(), keys["event_date"].to_pylist(), strict=True)
-    )
-
-
-def holds_rows(curated: DeltaTable, rows: pa.Table) -> pa.Array:
-    """For each of `rows` (`window`, `row`, `event_date`): does `curated`, as it was opened, hold that very row?"""
-    if rows.num_rows == 0:
-        return pa.array([], pa.bool_())
-    dates = ", ".join(f"DATE '{date}'" for date in sorted(rows["event_date"].unique().to_pylist()))
-    windows = pc.min_max(rows["window"]).as_py()
-    where = f"event_date IN ({dates}) AND \"window\" >= '{windows['min']}' AND \"window\" <= '{windows['max']}'"
-    wanted = row_names(rows)
-    found = pa.repeat(pa.scalar(value=False), rows.num_rows)
-    for there in _groups(scan(curated, _ROW, where)):
-        found = pc.or_(found, pc.is_in(wanted, value_set=row_names(there)))
-    return found
-
-
-def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches put together: each search builds a hash of all that is wanted, so it had better be worth it."""
-    waiting, rows = [], 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows >= _SEARCHED_ROWS:
-            yield pa.Table.from_batches(waiting)
-            waiting, rows = [], 0
-    if waiting:
-        yield pa.Table.from_batches(waiting)
-
-
-def _joined(source: Any, event_id: Any) -> pa.Array:
-    """One key of both; the length in front tells where the first ends, whatever bytes it holds."""
-    length = pc.cast(pc.binary_length(source), pa.string())
-    key = pc.binary_join_element_wise(length, source, event_id, "\x00")
-    return key.combine_chunks() if isinstance(key, pa.ChunkedArray) else key
-
-
-def _dates_near(dates: pa.ChunkedArray, days: int) -> list[dt.date]:
-    around = {
-        ordinal + offset
-        for ordinal in (date.toordinal() for date in dates.unique().to_pylist())
-        for offset in range(-days, days + 1)
-    }
-    return [dt.date.fromordinal(ordinal) for ordinal in sorted(around) if 0 < ordinal <= _LAST_DAY]

@@ -8,8 +8,10 @@ commit. So every write here takes the very next version of what was pinned, or f
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -18,14 +20,12 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest.errors import CommitFailed, LakeUnavailable
-from ingest.lake import published, raw
-from ingest.lake.commit import KEEP_LOG, aligned, open_table, scan
+from ingest.lake import published, raw, search
+from ingest.lake.commit import KEEP_LOG, aligned, open_table, scan, schema_of
 from ingest.model.contract import Contract
 from ingest.model.tables import QUARANTINE, RAW, curated_schema
 
 __all__ = ["Pinned", "dates"]
-
-_ORDER = [("window", "ascending"), ("row", "ascending")]
 
 
 class Pinned:
@@ -42,34 +42,48 @@ class Pinned:
         self._raw = open_table(uris["raw"])
         self.raw_bytes = _bytes(self._raw, date)
         self.duplicates = published.duplicates_of(uris["accounts"], self._curated, date)
-        self.curated = _sorted(scan(self._curated, curated_schema(contract), self._date), curated_schema(contract))
-        self.quarantine = _sorted(scan(self._quarantine, QUARANTINE, self._rejects), QUARANTINE)
+        # A row of a window that was appended beyond the position is pending. By window, and not by time travel: an
+        # erased row must not come back, and compacted files of the old version may be vacuumed.
+        self._pending = pa.array(raw.pending_windows(uris["raw"], self.position), pa.string())
 
-    @property
-    def _rejects(self) -> str:
+    def windows(self) -> dict[str, int]:
+        """The windows of which raw holds rows of the date up to the position, and how many."""
+        found: Counter[str] = Counter()
+        for batch in self._read(pa.schema([RAW.field("window")]), self._pending):
+            found.update({one["values"]: one["counts"] for one in pc.value_counts(batch["window"]).to_pylist()})
+        return dict(found)
+
+    def read_raw(self, but_for: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Raw's rows of the date up to the position, `RAW`, without those of the windows `but_for`."""
+        return self._read(RAW, pa.concat_arrays([self._pending, pa.array(list(but_for), pa.string())]))
+
+    def _read(self, columns: pa.Schema, without: pa.Array) -> Iterator[pa.RecordBatch]:
+        for batch in scan(self._raw, columns, self._date):
+            rows = batch.filter(pc.invert(pc.is_in(batch["window"], value_set=without)))
+            if rows.num_rows:
+                yield rows
+
+    def curated(self) -> Iterator[pa.RecordBatch]:
+        """Curated's rows of the date."""
+        return scan(self._curated, curated_schema(self._contract), self._date)
+
+    def quarantine(self) -> Iterator[pa.RecordBatch]:
         """The quarantine rows that are this rebuild's: those of a batch under way belong to its curate."""
-        return f"{self._date} AND batch <= {self.position}"
+        return scan(self._quarantine, QUARANTINE, f"{self._date} AND batch <= {self.position}")
 
-    def read_raw(self) -> pa.Table:
-        """Raw's rows of the date up to the position, `RAW`, in (`window`, `row`) order.
+    def neighbours(self) -> Iterator[pa.RecordBatch]:
+        """`KEYS` of what curated, as pinned, holds within `dedupe_days` of the date, under other dates."""
+        return search.near(self._curated, [self._day], self._contract.dedupe_days, but_for=self._day)
 
-        From the newest version without the windows appended beyond the position, and not by time travel to it: an
-        erased row must not come back, and compacted files of the old version may be vacuumed.
-        """
-        pending = pa.array(raw.pending_windows(self._raw.table_uri, self.position), pa.string())
-        batches = scan(self._raw, RAW, self._date)
-        read = (batch.filter(pc.invert(pc.is_in(batch["window"], value_set=pending))) for batch in batches)
-        return _sorted(read, RAW)
+    def known(self, keys: pa.Table, among: Iterable[pa.RecordBatch]) -> pa.Array:
+        """For each of `keys`: is it one of `among`, which are all its neighbours, within `dedupe_days`?"""
+        return search.among(keys, among, self._contract.dedupe_days)
 
-    def known(self, keys: pa.Table) -> pa.Array:
-        """For each of `keys`: does it stand in curated, as pinned, under another date within `dedupe_days`?"""
-        return published.known(self._curated, keys, dedupe_days=self._contract.dedupe_days, but_for=self._day)
-
-    def write_quarantine(self, rows: pa.Table) -> None:
+    def write_quarantine(self, rows: pa.RecordBatchReader) -> None:
         """Replace the date's quarantine rows of batches up to the position."""
         _replace(self._quarantine, rows, f"event_date = '{self._day}' AND batch <= {self.position}", {})
 
-    def write_curated(self, rows: pa.Table, account: Mapping[str, Any]) -> int:
+    def write_curated(self, rows: pa.RecordBatchReader, account: Mapping[str, Any]) -> int:
         """Replace the date's curated rows, with the account in the same commit; returns curated's version."""
         metadata = {published.ACCOUNT: json.dumps(account, sort_keys=True)}
         return _replace(self._curated, rows, f"event_date = '{self._day}'", metadata)
@@ -93,18 +107,17 @@ def _bytes(table: DeltaTable, date: dt.date) -> int:
     return pc.sum(mine["size_bytes"]).as_py() or 0
 
 
-def _sorted(batches: Any, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_batches(batches, schema=schema).sort_by(_ORDER)
-
-
-def _replace(table: DeltaTable, rows: pa.Table, predicate: str, metadata: Mapping[str, str]) -> int:
+def _replace(table: DeltaTable, rows: pa.RecordBatchReader, predicate: str, metadata: Mapping[str, str]) -> int:
     """Replace what `predicate` matches as the very next version of `table`.
 
     Raises:
+        SchemaMismatch: the rows are not the table's.
         CommitFailed: another commit took that version; pin again.
         LakeUnavailable: the storage refused. Whether it was committed is seen by whoever pins again.
     """
-    rows = aligned(table, rows)
+    aligned(table, rows.schema.empty_table())  # refused here, and not as the storage's error from inside the write
+    batches = (aligned(table, pa.Table.from_batches([batch])).to_batches() for batch in rows)
+    rows = pa.RecordBatchReader.from_batches(schema_of(table), itertools.chain.from_iterable(batches))
     # Without retries delta-rs does not rebase onto commits that it takes for harmless.
     properties = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
     try:

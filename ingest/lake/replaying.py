@@ -21,7 +21,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from ingest.errors import LakeUnavailable, Overtaken
 from ingest.lake import paths
 from ingest.lake.commit import KEEP_LOG, Entry, aligned, commit, history, numbered, open_table, scan
-from ingest.lake.published import ACCOUNT, holds_rows, position
+from ingest.lake.published import ACCOUNT, position
+from ingest.lake.search import holds_rows
 from ingest.lake.storage import Storage
 from ingest.model.replay import Chunk
 from ingest.model.tables import QUARANTINE, VERDICT, row_names

@@ -19,17 +19,17 @@ class Difference:
     """
 
     event_date: str
-    records: int
-    raw_bytes: int
-    before: int
-    after: int
-    added: int
-    removed: int
-    changed: int
-    verdicts: int
-    curated: int
-    quarantined: int
-    duplicates: int
+    records: int = 0
+    raw_bytes: int = 0
+    before: int = 0
+    after: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    verdicts: int = 0
+    curated: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `rebuild` prints of a date."""

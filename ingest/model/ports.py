@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -138,30 +138,44 @@ class PinnedChunk(Protocol):
 class PinnedDate(Protocol):
     """One event date, read as of one version of curated; its writes go on top of that version or nowhere.
 
-    `position` is the raw version that curated has been read to, `raw_bytes` the size of raw's files of the date.
-    `curated` and `quarantine` are its rows, in (`window`, `row`) order, those of batches under way left out;
-    `duplicates` counts those that the accounts tell of it. Writes raise `CommitFailed` when another commit came first.
+    `position` is the raw version that curated has been read to, `raw_bytes` the size of raw's files of the date;
+    `duplicates` counts those that the accounts tell of it. What is read comes batch by batch, in no order. Writes
+    raise `CommitFailed` when another commit came first.
     """
 
     position: int
     raw_bytes: int
-    curated: pa.Table
-    quarantine: pa.Table
     duplicates: int
 
-    def read_raw(self) -> pa.Table:
-        """Raw's rows of the date up to the position, `tables.RAW`, in (`window`, `row`) order."""
+    def windows(self) -> Mapping[str, int]:
+        """The windows of which raw holds rows of the date up to the position, and how many."""
         ...
 
-    def known(self, keys: pa.Table) -> pa.Array:
-        """For each of `keys`: does it stand in curated under another date within `dedupe_days`?"""
+    def read_raw(self, but_for: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Raw's rows of the date up to the position, `tables.RAW`, without those of the windows `but_for`."""
         ...
 
-    def write_quarantine(self, rows: pa.Table) -> None:
+    def curated(self) -> Iterator[pa.RecordBatch]:
+        """Curated's rows of the date."""
+        ...
+
+    def quarantine(self) -> Iterator[pa.RecordBatch]:
+        """Quarantine's rows of the date, those of batches under way left out."""
+        ...
+
+    def neighbours(self) -> Iterator[pa.RecordBatch]:
+        """`tables.KEYS` of what curated holds within `dedupe_days` of the date, under other dates."""
+        ...
+
+    def known(self, keys: pa.Table, among: Iterable[pa.RecordBatch]) -> pa.Array:
+        """For each of `keys`: is it one of `among`, which are all its neighbours, within `dedupe_days`?"""
+        ...
+
+    def write_quarantine(self, rows: pa.RecordBatchReader) -> None:
         """Replace the date's quarantine rows of batches up to the position."""
         ...
 
-    def write_curated(self, rows: pa.Table, account: Mapping[str, Any]) -> int:
+    def write_curated(self, rows: pa.RecordBatchReader, account: Mapping[str, Any]) -> int:
         """Replace the date's curated rows, with the account in the same commit; returns curated's version."""
         ...
 

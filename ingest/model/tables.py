@@ -12,6 +12,7 @@ from ingest.model.contract import Column, Contract, LogicalType
 
 __all__ = [
     "ACCOUNTS",
+    "KEYS",
     "QUARANTINE",
     "RAW",
     "REJECTS",
@@ -51,6 +52,9 @@ RAW = pa.schema(
         pa.field("event_date", pa.date32(), nullable=False),  # the partition
     ]
 )
+
+KEYS = pa.schema([RAW.field(name) for name in ("source", "event_id", "event_date")])
+"""What says whether two rows are one event."""
 
 REJECTS = pa.schema(
     [

@@ -3,17 +3,24 @@
 Per date: new rejects into quarantine, then curated replaced, then what is no reject any more out of quarantine. A
 row is never nowhere; killed in between it may stand twice, and the next rebuild of that date ends it. A row keeps its
 `batch`; one that is new in curated or quarantine gets the raw version up to which the rebuild read.
+
+Memory is bounded as curate's is, by `Limits`: a date with more rows or bytes goes through files in the system's
+temporary folder, judged and compared a share of its events at a time.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import random
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import structlog
 
 from ingest.errors import CommitFailed
@@ -22,9 +29,12 @@ from ingest.model.contract import Contract
 from ingest.model.difference import Difference
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedDate, Validator
+from ingest.model.tables import QUARANTINE
+from ingest.steps.curate import Limits
 from ingest.steps.moved import moved_account
-from ingest.steps.replacement import Raw, Replacement, replacement
-from ingest.steps.verdicts import weigh
+from ingest.steps.replacement import Replacement, replacement
+from ingest.steps.spill import Spill
+from ingest.steps.weighing import Weighing
 
 __all__ = ["Rebuilt", "rebuild"]
 
@@ -47,12 +57,13 @@ def rebuild(
     dates: Sequence[dt.date],
     decode: Decode,
     validator: Validator,
+    limits: Limits,
     every: bool = False,
     dry_run: bool = False,
     reached: Reached = passing,
     progress: Callable[[int, int], None] | None = None,
 ) -> Rebuilt:
-    """Rebuild `dates` one by one, each in memory as a whole; `dry_run` only tells what would change.
+    """Rebuild `dates` one by one; `dry_run` only tells what would change.
 
     `every`: they are all that raw holds, so that the table may be rewritten first where the contract has wider types.
 
@@ -75,7 +86,9 @@ def rebuild(
         lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
     found: list[Difference] = []
     for date in dates:
-        found.append(_rebuild(contract, lake, date, decode, validator, dry_run=dry_run, reached=reached))
+        with tempfile.TemporaryDirectory(prefix="lakepost-") as folder:
+            weighing = Weighing(contract, decode, validator, limits=limits, folder=Path(folder))
+            found.append(_rebuild(contract, lake, date, weighing, limits, dry_run=dry_run, reached=reached))
         if progress is not None:
             progress(len(found), len(dates))
     return Rebuilt(_account(contract, lake, found, time.monotonic() - begun), tuple(found))
@@ -94,45 +107,47 @@ def _rebuild(
     contract: Contract,
     lake: Lake,
     date: dt.date,
-    decode: Decode,
-    validator: Validator,
+    weighing: Weighing,
+    limits: Limits,
     *,
     dry_run: bool,
     reached: Reached,
 ) -> Difference:
-    raw: Raw | None = None
     for attempt in range(1, _ATTEMPTS + 1):
         pinned = lake.pin(contract, date)
-        rows = pinned.read_raw()
-        if raw is None or not raw.rows.equals(rows):  # after a conflict the rows are mostly the same still
-            raw = Raw(rows, weigh(rows, contract, decode, validator))
-        new = replacement(date, pinned, raw, contract, validator)
-        if dry_run:
-            return new.difference
-        try:
-            _publish(new, pinned, contract, reached)
-        except CommitFailed:
-            if attempt == _ATTEMPTS:
-                raise
-            time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 7)))  # noqa: S311 - spreads writers, no secret
-        else:
-            lake.write_accounts(contract.dataset)
-            reached(Point.ACCOUNT_COMMITTED)
-            _log.info("date rebuilt", dataset=contract.dataset, **new.difference.to_dict())
-            return new.difference
+        weighing.read(pinned)  # after a conflict the rows are mostly the same still
+        with tempfile.TemporaryDirectory(prefix="lakepost-") as folder:
+            new = replacement(date, pinned, weighing, contract, limits=limits, folder=Path(folder))
+            if dry_run:
+                return new.difference
+            try:
+                _publish(new, pinned, contract, reached)
+            except CommitFailed:
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 7)))  # noqa: S311 - spreads writers, no secret
+                continue
+        lake.write_accounts(contract.dataset)
+        reached(Point.ACCOUNT_COMMITTED)
+        _log.info("date rebuilt", dataset=contract.dataset, **new.difference.to_dict())
+        return new.difference
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _publish(new: Replacement, pinned: PinnedDate, contract: Contract, reached: Reached) -> None:
     if new.has_new_rejects:
-        pinned.write_quarantine(new.quarantine_meanwhile)
+        pinned.write_quarantine(_reader(QUARANTINE, new.quarantine, new.old_rejects))
     reached(Point.QUARANTINE_COMMITTED)
     if new.changes_curated:
-        pinned.write_curated(new.curated, _account_row(new.difference, pinned, contract))
+        pinned.write_curated(_reader(new.curated.schema, new.curated), _account_row(new.difference, pinned, contract))
     reached(Point.CURATED_COMMITTED)
-    if new.has_old_rejects:
-        pinned.write_quarantine(new.quarantine)
+    if new.old_rejects.rows:
+        pinned.write_quarantine(_reader(QUARANTINE, new.quarantine))
     reached(Point.QUARANTINE_CLEARED)
+
+
+def _reader(schema: pa.Schema, *stores: Spill) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(schema, itertools.chain.from_iterable(store.batches() for store in stores))
 
 
 def _account_row(difference: Difference, pinned: PinnedDate, contract: Contract) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema
 
-__all__ = ["Known", "Verdicts", "Weighed", "judge", "settle", "weigh"]
+__all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "settle", "stamped", "weigh"]
 
 Known = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
 """For each key (`source`, `event_id`, `event_date`): does curated hold it already?"""
@@ -113,21 +113,27 @@ def settle(
     """Deduplicate the valid rows, in the order of `raw`, and judge the whole; new rows get `batch`."""
     rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
     keys = raw.select(["source", "event_id", "event_date"]).take(index)
-    first = _first(keys, known, contract)
-    again = keys["event_date"].filter(pc.invert(first)).value_counts()
-    rows, index = rows.filter(first), index.filter(first)
+    kept = first(keys, known, contract)
+    again = keys["event_date"].filter(pc.invert(kept)).value_counts()
+    rows, index = rows.filter(kept), index.filter(kept)
     failed = {**weighed.failed, **validator.whole(rows, contract)}
     return Verdicts(
         records=raw.num_rows,
         curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch),
         quarantine=_quarantine(rejects, raw, contract, batch),
-        duplicates=pc.sum(pc.invert(first)).as_py() or 0,
+        duplicates=pc.sum(pc.invert(kept)).as_py() or 0,
         duplicate_dates={one["values"]: one["counts"] for one in again.to_pylist()},
         rejected=_counts(rejects),
         failed=failed,
         report=weighed.report,
         unknown=weighed.unknown,
     )
+
+
+def stamped(weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int) -> tuple[pa.Table, pa.Table]:
+    """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
+    valid = _curated(weighed.rows, raw.drop_columns(["body", "headers"]).take(weighed.index), contract, batch)
+    return valid, _quarantine(weighed.rejects, raw, contract, batch)
 
 
 def _named(event_id: pa.ChunkedArray, contract: Contract) -> pa.ChunkedArray:
@@ -166,8 +172,8 @@ def _at(rejects: pa.Table, index: pa.Array) -> pa.Table:
     return rejects.set_column(0, REJECTS.field("index"), index.take(rejects["index"].combine_chunks()))
 
 
-def _first(keys: pa.Table, known: Known, contract: Contract) -> pa.Array:
-    """True for each key that neither curated nor an earlier row of the batch holds within `dedupe_days`."""
+def first(keys: pa.Table, known: Known, contract: Contract) -> pa.Array:
+    """True for each of `keys` that neither curated nor an earlier row of the batch holds within `dedupe_days`."""
     fresh = pc.invert(known(keys))
     position = pa.array(range(keys.num_rows), pa.int64())
     grouped = keys.append_column("position", position).filter(fresh).group_by(["source", "event_id"])

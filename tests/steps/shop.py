@@ -139,8 +139,8 @@ class Shop:
         except _OneBatch:
             return Account(self.contract.dataset)
 
-    def rebuild(self, *days: int, reached: Reached = passing, dry_run: bool = False) -> Rebuilt:
-        """Rebuild the days of November 2026; without any, all that raw holds."""
+    def rebuild(self, *days: int, reached: Reached = passing, dry_run: bool = False, rows: int = 500_000) -> Rebuilt:
+        """Rebuild the days of November 2026; without any, all that raw holds. `rows` are held in memory at a time."""
         dates = [dt.date(2026, 11, day) for day in days] or sorted(self.lake.dates("orders")["raw"])
         return steps.rebuild(
             self.contract,
@@ -149,6 +149,7 @@ class Shop:
             decode=decode,
             validator=Suite(),
             every=not days,
+            limits=Limits(rows=rows),
             dry_run=dry_run,
             reached=reached,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,43 @@ def test_rebuilding_gives_the_rows_that_the_increments_gave(shop: Shop, seed: in
     shop.rebuild(8)
     bare = [[{**row, "batch": 0} for row in found] for found in (rows(shop, "curated"), before[0])]
     assert bare[0] == bare[1]
+
+
+@pytest.mark.parametrize(("limit", "change"), [(20, without_total_rule), (60, only_swiss)])
+def test_beyond_the_limit_it_spills_and_does_what_it_does_in_memory(
+    tmp_path: Path,
+    orders: Contract,
+    limit: int,
+    change: Callable[[Contract], Contract],
+) -> None:
+    """Duplicates in the date and around it, rejects that become valid and the other way round, late rows."""
+    chance = random.Random(limit)
+    shops = [Shop(DeltaLake(LocalStorage(tmp_path / name)), orders) for name in ("spilling", "memory")]
+    for _ in range(3):
+        sent = [
+            order(
+                f"e{chance.randrange(60)}",
+                day=chance.choice([1, 18, 19, 20]),
+                total=chance.choice([1, -1]),
+                currency=chance.choice(["EUR", "CHF"]),
+            )
+            for _ in range(60)
+        ]
+        shops[0].land(*sent)
+        shops[0].curate()
+    shutil.copytree(tmp_path / "spilling", tmp_path / "memory", dirs_exist_ok=True)
+    done = []
+    for shop, rows_held in zip(shops, (limit, 500_000), strict=True):
+        shop.contract = change(orders)
+        done.append(shop.rebuild(19, 18, rows=rows_held).differences)
+        assert shop.lake.totals("orders").holds
+    assert done[0] == done[1]
+    assert sum(one.verdicts for one in done[0]) > 15
+    assert rows(shops[0], "curated") == rows(shops[1], "curated")
+    moments = {"quarantined_at": None}
+    told = [[{**row, **moments} for row in rows(shop, "quarantine")] for shop in shops]
+    assert told[0] == told[1]
+    assert shops[0].rebuild(18, 19, rows=limit).account.curated == 0
 
 
 def test_pending_rows_stay_pending_and_a_late_row_is_not_lost(shop: Shop) -> None:
@@ -167,6 +206,18 @@ def test_a_commit_that_comes_between_starts_it_over(shop: Shop) -> None:
     shop.rebuild(20, reached=curate_meanwhile)
     assert (landed, shop.curated()) == ([1], ["a", "b", "new", "x"])
     assert shop.lake.totals("orders").holds
+
+
+def test_rows_that_are_erased_between_two_attempts_do_not_come_back(shop: Shop) -> None:
+    mend(shop)
+
+    def erase(point: Point) -> None:
+        if point is Point.QUARANTINE_COMMITTED and "b" in shop.curated():
+            for stage in ("raw", "curated", "quarantine"):
+                DeltaTable(shop.lake.uri(stage, "orders")).delete("event_id = 'b'")
+
+    shop.rebuild(20, reached=erase)
+    assert shop.curated() == ["a", "x"]
 
 
 def test_a_dry_run_writes_nothing_and_tells_the_same(shop: Shop) -> None:
