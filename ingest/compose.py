@@ -5,6 +5,7 @@ from __future__ import annotations
 from ingest import catalog
 from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake, open_storage
+from ingest.memory import few_arenas
 from ingest.model.contract import Contract
 from ingest.settings import Settings
 
@@ -32,6 +33,7 @@ def standing(settings: Settings, dataset: str) -> tuple[Contract, DeltaLake]:
 
 def lake_of(settings: Settings) -> DeltaLake:
     """The lake at the settings' URL."""
+    few_arenas()
     return DeltaLake(open_storage(settings.lake_url))
 
 

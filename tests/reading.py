@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 from deltalake import DeltaTable
 
-__all__ = ["rows_of"]
+__all__ = ["count", "rows_of"]
 
 
 def rows_of(uri: str) -> pa.Table:
@@ -14,3 +16,8 @@ def rows_of(uri: str) -> pa.Table:
     schema = pa.schema(table.schema().to_arrow())
     batches = pa.RecordBatchReader.from_stream(table.scan(columns=schema.names))
     return pa.Table.from_batches([batch.cast(schema) for batch in batches], schema=schema)
+
+
+def count(pieces: Iterable[pa.Table]) -> int:
+    """Rows of all pieces."""
+    return sum(piece.num_rows for piece in pieces)

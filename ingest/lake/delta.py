@@ -194,10 +194,10 @@ class DeltaLake:
         except ValueError as error:
             raise LakeUnavailable(f"{path} in the lake is not JSON: {error}", remedy="restore that file") from error
 
-    def read_raw(self, batch: Batch) -> pa.Table:
-        """The batch's inserts, `tables.RAW`, in (`window`, `row`) order."""
+    def read_raw(self, batch: Batch) -> Iterator[pa.Table]:
+        """The batch's inserts, `tables.RAW`, piece by piece, in no order."""
         with _storage_errors():
-            return raw.read(self.uri("raw", batch.dataset), batch.after, batch.until)
+            yield from raw.pieces(self.uri("raw", batch.dataset), batch.after, batch.until)
 
     def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
         """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days`?"""

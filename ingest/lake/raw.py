@@ -6,7 +6,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
@@ -15,9 +14,10 @@ from ingest.lake.commit import Entry, commit, numbered, open_table, scan
 from ingest.lake.log import added, appends, commits
 from ingest.model.tables import RAW
 
-__all__ = ["append", "limit", "pending_by_date", "pending_rows", "pending_windows", "read"]
+__all__ = ["PIECE_ROWS", "append", "limit", "pending_by_date", "pending_rows", "pending_windows", "pieces"]
 
 _CHANGES = RAW.append(pa.field("_change_type", pa.string()))
+PIECE_ROWS = 32_768
 _WINDOW, _ROWS, _BYTES = "lakepost.window", "lakepost.rows", "lakepost.bytes"
 
 
@@ -87,8 +87,8 @@ def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int]]
         yield version, rows, int(commit_info.get(_BYTES, 0))
 
 
-def read(uri: str, after: int, until: int) -> pa.Table:
-    """The inserts of raw versions (`after`, `until`], `RAW`, in (`window`, `row`) order.
+def pieces(uri: str, after: int, until: int) -> Iterator[pa.Table]:
+    """The inserts of raw versions (`after`, `until`], `RAW`, in pieces of about `PIECE_ROWS` rows, in no order.
 
     Compaction between those versions changes nothing. A row that was deleted after its version is read all the
     same: whoever deletes from raw has curate read everything first.
@@ -97,26 +97,19 @@ def read(uri: str, after: int, until: int) -> pa.Table:
     reader = open_table(uri).load_cdf(
         starting_version=after + 1, ending_version=until, columns=columns, allow_out_of_range=True
     )
-    changes = pa.RecordBatchReader.from_stream(reader)
-    # delta-rs hands out string views, which most kernels do not take yet.
-    batches = [_inserts(batch.cast(_CHANGES)) for batch in changes if batch.num_rows]
-    if not batches:
-        return RAW.empty_table()
-    rows = pa.Table.from_batches(batches).combine_chunks()  # taking from many pieces costs ten times as much
-    del batches  # or the rows are held three times below
-    order = _order(rows)
-    return rows if order is None else rows.take(order)
+    waiting: list[pa.RecordBatch] = []
+    for batch in pa.RecordBatchReader.from_stream(reader):
+        waiting.append(batch)
+        if sum(part.num_rows for part in waiting) >= PIECE_ROWS:
+            yield _inserts(waiting)
+            waiting = []
+    if waiting:
+        yield _inserts(waiting)
 
 
-def _inserts(changes: pa.RecordBatch) -> pa.RecordBatch:
-    inserted = pc.equal(changes["_change_type"], "insert")
-    rows = changes.select(RAW.names)
-    return rows if pc.all(inserted).as_py() else rows.filter(inserted)
-
-
-def _order(rows: pa.Table) -> pa.Array | None:
-    """The (`window`, `row`) order of the rows; null when they stand in it. Windows are few: their ranks are sorted."""
-    windows = rows["window"].combine_chunks().dictionary_encode()
-    ranks = np.argsort(np.argsort(np.array(windows.dictionary.cast(pa.binary()).to_pylist(), dtype=object)))
-    keys = (ranks[windows.indices.to_numpy()].astype(np.int64) << 32) + rows["row"].to_numpy()
-    return None if (keys[1:] >= keys[:-1]).all() else pa.array(np.argsort(keys, kind="stable"))
+def _inserts(changes: list[pa.RecordBatch]) -> pa.Table:
+    """delta-rs hands out string views, which most kernels do not take; putting views together copies no body."""
+    rows = pa.Table.from_batches(changes).combine_chunks().cast(_CHANGES)
+    inserted = pc.equal(rows["_change_type"], "insert")
+    rows = rows.select(RAW.names)
+    return rows if pc.all(inserted).as_py() is not False else rows.filter(inserted)

@@ -57,6 +57,10 @@ Decode = Callable[[pa.Table, Contract], Decoded]
 class Validator(Protocol):
     """The suite's judgement."""
 
+    def doubtful(self, rows: pa.Table, contract: Contract) -> pa.Array:
+        """For each decoded row: may `rows` reject it? True for all that it will reject. Cheap, and without a report."""
+        ...
+
     def rows(self, rows: pa.Table, contract: Contract) -> Judged:
         """A verdict for each decoded row, and GX's report over all of them."""
         ...
@@ -237,8 +241,8 @@ class Lake(Protocol):
         """Contract and suite documents that were kept under `digest`."""
         ...
 
-    def read_raw(self, batch: Batch) -> pa.Table:
-        """The batch's inserts, `tables.RAW`, in (`window`, `row`) order."""
+    def read_raw(self, batch: Batch) -> Iterator[pa.Table]:
+        """The batch's inserts, `tables.RAW`, piece by piece, in no order."""
         ...
 
     def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.ChunkedArray | pa.Array:

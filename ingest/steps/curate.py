@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from ingest.errors import AccountBroken, GateClosed, Overtaken
+from ingest.memory import give_back
 from ingest.model.account import Account
 from ingest.model.contract import Contract, UnknownFields
 from ingest.model.points import Point, Reached, passing
@@ -84,6 +85,8 @@ def curate(
             continue  # what was replayed or rebuilt meanwhile may stand in this batch too: as duplicates now
         account = _sum(account, verdicts, batch, version)
         _log.info("batch curated", dataset=contract.dataset, batch=batch.until, records=verdicts.records)
+        del verdicts  # before the next ones are made
+        give_back()
         if progress is not None:
             progress(account.landed, account.landed + lake.totals(contract.dataset).pending)
     return _closed(account, lake, time.monotonic() - begun)

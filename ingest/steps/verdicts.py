@@ -11,11 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.model.contract import Contract, Identity, UnknownFields
-from ingest.model.delivery import CONTENT_PREFIX
+from ingest.memory import give_back
+from ingest.model.contract import Contract, UnknownFields
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema
+from ingest.model.verdict import Decoded
+from ingest.steps.identity import has_identity
+from ingest.steps.reading import read_batch
 
 __all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "settle", "stamped", "weigh"]
 
@@ -75,30 +78,36 @@ def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validato
 
     Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins.
     """
-    raw = lake.read_raw(batch)
-    weighed = weigh(raw, contract, decode, validator)
+    read = read_batch(lake.read_raw(batch), contract, decode, validator)
+    weighed = judged(read.raw, read.decoded, contract, validator)
+    read.holds(weighed.rejects)
+    give_back()
 
     def known(keys: pa.Table) -> pa.ChunkedArray | pa.Array:
         return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
 
-    return settle(weighed, raw, contract, known, validator, batch=batch.until)
+    return settle(weighed, read.raw, contract, known, validator, batch=batch.until)
 
 
 def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validator) -> Weighed:
     """Decode and judge each row of `raw` by itself."""
-    decoded = decode(raw, contract)
+    return judged(raw, decode(raw, contract), contract, validator)
+
+
+def judged(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Validator) -> Weighed:
+    """Judge each decoded row of `raw` by itself."""
     rows, index = decoded.rows, decoded.index
-    named = _named(raw["event_id"].take(index), contract)
+    named = has_identity(raw["event_id"].take(index), contract)
     refused = [decoded.rejects, _anonymous(index.filter(pc.invert(named)))]
     rows, index = _kept(rows, index, named)
     if contract.unknown_fields is not UnknownFields.RESCUE:
         alone = pc.is_null(rows[RESCUED])
         refused.append(_with_unknown_fields(*_kept(rows, index, pc.invert(alone))))
         rows, index = _kept(rows, index, alone)
-    judged = validator.rows(rows, contract)
-    rejects = pa.concat_tables([*refused, _at(judged.rejects, index)])
-    valid, index = _kept(rows, index, judged.valid)
-    return Weighed(valid, index, rejects, judged.failed, judged.report, decoded.unknown)
+    found = validator.rows(rows, contract)
+    rejects = pa.concat_tables([*refused, _at(found.rejects, index)])
+    valid, index = _kept(rows, index, found.valid)
+    return Weighed(valid, index, rejects, found.failed, found.report, decoded.unknown)
 
 
 def _kept(rows: pa.Table, index: pa.Array, keep: pa.Array | pa.ChunkedArray) -> tuple[pa.Table, pa.Array]:
@@ -134,13 +143,6 @@ def stamped(weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int) 
     """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
     valid = _curated(weighed.rows, raw.drop_columns(["body", "headers"]).take(weighed.index), contract, batch)
     return valid, _quarantine(weighed.rejects, raw, contract, batch)
-
-
-def _named(event_id: pa.ChunkedArray, contract: Contract) -> pa.ChunkedArray:
-    """True where a row has an identity of its own, or the contract identifies by content."""
-    if contract.identity is Identity.CONTENT:
-        return pc.is_valid(event_id)
-    return pc.invert(pc.starts_with(event_id, CONTENT_PREFIX))
 
 
 def _anonymous(index: pa.Array) -> pa.Table:

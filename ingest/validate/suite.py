@@ -68,6 +68,16 @@ class Suite:
             failed=failed,
         )
 
+    def doubtful(self, rows: pa.Table, contract: Contract) -> pa.Array:
+        """True (k) for each row that breaks an expectation without `mostly`; for all where one has no mask."""
+        strict = [e for e in contract.expectations if e.type not in TABLE_LEVEL and e.mostly >= 1.0]
+        if not all(e.type in ROW_LEVEL for e in strict):
+            return pa.repeat(pa.scalar(value=True), rows.num_rows)
+        broken = np.zeros(rows.num_rows, dtype=np.bool_)
+        for expectation in strict:
+            broken |= _mask(expectation, rows, contract).broken
+        return pa.array(broken)
+
     def whole(self, rows: pa.Table, contract: Contract) -> Mapping[str, int]:
         """The table-level expectations that these rows break as a whole: name → 0.
 

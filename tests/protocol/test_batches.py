@@ -9,11 +9,14 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from ingest.decode import decode
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.points import Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
-from tests.reading import rows_of
+from ingest.steps.reading import read_batch
+from ingest.validate import Suite
+from tests.reading import count, rows_of
 from tests.steps.shop import Shop, order
 
 
@@ -171,7 +174,7 @@ def test_a_batch_never_splits_a_window_and_otherwise_keeps_its_limits(shop: Shop
         shop.land(*[order(f"{size}-{number}") for number in range(size)])
     found = []
     while batch := shop.lake.next_batch(shop.contract, max_rows=4, max_bytes=10**9):
-        found.append(shop.lake.read_raw(batch).num_rows)
+        found.append(count(shop.lake.read_raw(batch)))
         shop.curate(rows=4, batches=1)
     assert found == [3, 3, 5, 1]
 
@@ -181,6 +184,6 @@ def test_a_batch_is_read_in_window_and_row_order(shop: Shop) -> None:
         shop.land(*[order(f"{number}") for number in range(50)])
     batch = shop.lake.next_batch(shop.contract, max_rows=1000, max_bytes=10**9)
     assert batch is not None
-    rows = shop.lake.read_raw(batch)
+    rows = read_batch(shop.lake.read_raw(batch), shop.contract, decode, Suite()).raw
     assert rows.equals(rows.sort_by([("window", "ascending"), ("row", "ascending")]))
     assert pc.count_distinct(rows["window"]).as_py() == 3
