@@ -56,8 +56,8 @@ def _breaking(_old: Any, _new: Any) -> Effect:
 
 
 def _if_refusing(old: Any, new: Any) -> Effect:
-    levels = list(UnknownFields)
-    return Effect.BREAKING if levels.index(new) > levels.index(old) else Effect.IN_PLACE
+    levels = {UnknownFields.QUARANTINE: 1, UnknownFields.FREEZE: 2}
+    return Effect.BREAKING if levels.get(new, 0) > levels.get(old, 0) else Effect.IN_PLACE
 
 
 def _if_taken_away(old: Any, _new: Any) -> Effect:
@@ -83,7 +83,7 @@ _OF_CONTRACT: Mapping[str, tuple[_Effect, str]] = {
     **dict.fromkeys(("event_time", "first_date", "last_date"), (_breaking, _ANEW)),
 }
 _ELSEWHERE = frozenset(
-    {"dataset", "version", "columns", "source", "expectations", "digest", "document", "suite_document"}
+    {"dataset", "version", "learned", "columns", "source", "expectations", "digest", "document", "suite_document"}
 )
 
 

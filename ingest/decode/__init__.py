@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ingest.decode.chunk import Plan, decode_chunk
 from ingest.model.contract import Contract
 from ingest.model.tables import REJECTS, decoded_schema
-from ingest.model.verdict import Decoded
+from ingest.model.verdict import Decoded, merged
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "decode"]
 
@@ -44,7 +44,7 @@ def decode(raw: pa.Table, contract: Contract) -> Decoded:
     Returns:
         `rows` and `index` for what could be read, and `rejects` for the rest, both in the order of `raw`.
     """
-    plan = Plan.of(contract.columns)
+    plan = Plan.of(contract)
     spans = list(_spans(raw))
     workers = max(1, min(os.cpu_count() or 1, len(spans)))
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
@@ -56,7 +56,8 @@ def decode(raw: pa.Table, contract: Contract) -> Decoded:
         rows=pa.concat_tables([decoded_schema(contract).empty_table(), *(part.rows for part in done)]),
         index=pa.concat_arrays([pa.array([], pa.int64()), *(part.index for part in done)]),
         rejects=pa.concat_tables([REJECTS.empty_table(), *(part.rejects for part in done)]),
-        unknown=dict(unknown.most_common(UNKNOWN_LISTED)),
+        unknown=dict((+unknown).most_common(UNKNOWN_LISTED)),
+        kinds=merged(part.kinds for part in done),
     )
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ from ingest.decode import lines
 from ingest.decode.bulk import Reader
 from ingest.decode.diagnose import diagnose
 from ingest.decode.finding import Finding, shorten
+from ingest.decode.learned import kind_of, taken
 from ingest.decode.media import undecodable
 from ingest.decode.shape import Fault, convert
-from ingest.decode.unknown import Fields, rescue
-from ingest.model.contract import Column
+from ingest.decode.unknown import Fields, Member, cut, unknown_members, written
+from ingest.model.contract import Column, Contract, LogicalType, UnknownFields
 from ingest.model.reason import Reason
 from ingest.model.tables import REJECTS, RESCUED, arrow_type
 from ingest.model.verdict import Decoded
@@ -28,6 +30,7 @@ __all__ = ["Plan", "decode_chunk"]
 
 _WHITE = b" \t\r\n"
 _BLOCK = 64
+_KINDS = 1_000  # names of unknown fields whose types are looked at
 _EMPTY = Finding(Reason.EMPTY, "The body is empty.")
 _NOT_OBJECT = Finding(Reason.MALFORMED, "The body does not begin with a JSON object.")
 
@@ -38,11 +41,15 @@ class Plan:
 
     reader: Reader
     fields: Fields
+    learned: tuple[Column, ...]
+    learns: bool
 
     @classmethod
-    def of(cls, columns: tuple[Column, ...]) -> Plan:
+    def of(cls, contract: Contract) -> Plan:
         """Numbers lines under a name that no body can know."""
-        return cls(Reader(columns, secrets.token_hex(8)), Fields.of(columns))
+        learns = contract.unknown_fields is UnknownFields.EVOLVE
+        reader = Reader(contract.columns, secrets.token_hex(8))
+        return cls(reader, Fields.of(contract.columns), contract.learned, learns)
 
 
 def decode_chunk(raw: pa.Table, first: int, plan: Plan) -> Decoded:
@@ -60,29 +67,56 @@ def decode_chunk(raw: pa.Table, first: int, plan: Plan) -> Decoded:
             row = int(read[at])
             findings.setdefault(row, Finding(fault.reason, fault.detail, fault.path, shorten(value)))
     keep = ~np.isin(read, np.fromiter(findings, dtype=np.int32, count=len(findings)))
-    seen: Counter[str] = Counter()
-    rescued = _rescued(texts, np.searchsorted(rows, read), reading.suspects & keep, plan.fields, seen)
-    typed = typed.append_column(RESCUED, rescued)
+    beside = _beside(texts, np.searchsorted(rows, read), reading.suspects & keep, plan)
+    for name, values in beside.columns.items():
+        typed = typed.append_column(name, values)
     if not keep.all():
         typed, read = typed.filter(pa.array(keep)), read[keep]
-    return Decoded(typed, pa.array(read.astype(np.int64) + first), _rejects(findings, first), seen)
+    return Decoded(typed, pa.array(read.astype(np.int64) + first), _rejects(findings, first), beside.seen, beside.kinds)
 
 
-def _rescued(
-    texts: pa.Array,
-    places: npt.NDArray[np.intp],
-    suspects: npt.NDArray[np.bool_],
-    fields: Fields,
-    seen: Counter[str],
-) -> pa.Array:
-    """For each row read (k), at `places` of `texts`, its unknown fields; only suspects have any."""
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What rows (k) have beside the contract's columns: learned ones and `RESCUED`; fields by path, and their kinds."""
+
+    columns: dict[str, pa.Array]
+    seen: Counter[str]
+    kinds: dict[str, frozenset[LogicalType]]
+
+
+def _beside(texts: pa.Array, places: npt.NDArray[np.intp], suspects: npt.NDArray[np.bool_], plan: Plan) -> _Beside:
+    """What the rows read (k), at `places` of `texts`, have beside the contract's columns; only suspects have any."""
+    types = {column.name: arrow_type(column) for column in plan.learned} | {RESCUED: pa.string()}
+    seen: Counter[str] = Counter()
+    kinds: dict[str, frozenset[LogicalType]] = {}
     at = np.flatnonzero(suspects)
     if not len(at):
-        return pa.nulls(len(places), pa.string())
-    found = [rescue(text, fields, seen) for text in texts.take(pa.array(places[at])).to_pylist()]
+        return _Beside({name: pa.nulls(len(places), kind) for name, kind in types.items()}, seen, kinds)
+    found: list[dict[str, Any]] = []
+    for text in texts.take(pa.array(places[at])).to_pylist():
+        members = unknown_members(text, plan.fields, seen)
+        if plan.learns or plan.learned:
+            values, members = _learned(members, plan, seen, kinds)
+            found.append(values | {RESCUED: written(members)})
+        else:
+            found.append({RESCUED: written(members)})
     spread = np.full(len(places), -1)
     spread[at] = np.arange(len(at))
-    return pa.array(found, pa.string()).take(pa.array(spread, mask=spread < 0))
+    rows = pa.array(spread, mask=spread < 0)
+    columns = {name: pa.array([one.get(name) for one in found], kind).take(rows) for name, kind in types.items()}
+    return _Beside(columns, seen, kinds)
+
+
+def _learned(
+    members: list[Member], plan: Plan, seen: Counter[str], kinds: dict[str, frozenset[LogicalType]]
+) -> tuple[dict[str, Any], list[Member]]:
+    values, left = taken(members, plan.learned)
+    seen.subtract(cut("", name) for name in values)
+    for member in left if plan.learns else ():
+        if member.is_unknown and (member.name in kinds or len(kinds) < _KINDS):
+            kind = kind_of(member.text)
+            kinds[member.name] = kinds.get(member.name, frozenset()) | ({kind} if kind else frozenset())
+    return values, left
 
 
 def _texts(raw: pa.Table, findings: dict[int, Finding]) -> tuple[npt.NDArray[np.int32], pa.Array]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ingest.model.contract import Column
 
-__all__ = ["Fields", "rescue"]
+__all__ = ["Fields", "Member", "cut", "unknown_members", "written"]
 
 _TEXT = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _MEMBER = re.compile(rf"[\s,]*({_TEXT})\s*:\s*(?:({_TEXT}|[^\s{{}}\[\],\"]+)|(?=[{{\[]))")
@@ -45,16 +45,32 @@ class Fields:
 _SCALAR = Fields()
 
 
-def rescue(text: str, fields: Fields, seen: Counter[str]) -> str | None:
-    """The members of `text` that `fields` does not name, as a JSON object nested as they were; null for none.
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of an object with what is unknown of it: `key` and `text` as they are written, `name` decoded."""
 
-    An element of an array without any is null there, and the last ones are left out. `seen` counts each field by
-    its path, `address.floor` or `items[].colour`, names cut at 100 characters.
+    name: str
+    key: str
+    text: str
+    is_unknown: bool
+
+
+def unknown_members(text: str, fields: Fields, seen: Counter[str]) -> list[Member]:
+    """The members of the body `text` that `fields` does not name, or that hold some, in their order.
+
+    `seen` counts each unknown field by its path, `address.floor` or `items[].colour`, names cut at 100 characters. Of
+    an array each element is told, null where it holds none; the last ones of those are left out.
     """
-    return _object(text, text.index("{"), fields, "", seen)[0]
+    return _members(text, text.index("{"), fields, "", seen)[0]
 
 
-def _object(text: str, start: int, fields: Fields, path: str, seen: Counter[str]) -> tuple[str | None, int]:
+def written(members: Iterable[Member]) -> str | None:
+    """The members as a JSON object; null for none."""
+    found = [f"{member.key}:{member.text}" for member in members]
+    return f"{{{','.join(found)}}}" if found else None
+
+
+def _members(text: str, start: int, fields: Fields, path: str, seen: Counter[str]) -> tuple[list[Member], int]:
     """What is unknown in the object that begins at `start`, and where the object ends."""
     found = []
     at = start + 1
@@ -66,13 +82,18 @@ def _object(text: str, start: int, fields: Fields, path: str, seen: Counter[str]
         if known is None:
             begin = at if scalar is None else member.start(2)
             at = at if scalar else _end(text, at)
-            seen[f"{path}{name[:_NAME_LIMIT]}"] += 1
-            found.append(f"{key}:{text[begin:at]}")
+            seen[cut(path, name)] += 1
+            found.append(Member(name, key, text[begin:at], is_unknown=True))
         elif scalar is None:
             inner, at = _known(text, at, known, path + name, seen)
             if inner is not None:
-                found.append(f"{key}:{inner}")
-    return (f"{{{','.join(found)}}}" if found else None), text.index("}", at) + 1
+                found.append(Member(name, key, inner, is_unknown=False))
+    return found, text.index("}", at) + 1
+
+
+def cut(path: str, name: str) -> str:
+    """How an unknown field is told: a name without end does not make the account one."""
+    return f"{path}{name[:_NAME_LIMIT]}"
 
 
 def _array(text: str, start: int, items: Fields, path: str, seen: Counter[str]) -> tuple[str | None, int]:
@@ -91,7 +112,8 @@ def _array(text: str, start: int, items: Fields, path: str, seen: Counter[str]) 
 
 def _known(text: str, start: int, fields: Fields, path: str, seen: Counter[str]) -> tuple[str | None, int]:
     if text[start] == "{" and fields.members is not None:
-        return _object(text, start, fields, f"{path}.", seen)
+        members, end = _members(text, start, fields, f"{path}.", seen)
+        return written(members), end
     if text[start] == "[" and fields.items is not None and fields.items != _SCALAR:
         return _array(text, start, fields.items, f"{path}[]", seen)
     return None, _end(text, start)

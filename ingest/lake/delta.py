@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ from ingest.lake.commit import open_table
 from ingest.lake.storage import Storage
 from ingest.model.account import Account
 from ingest.model.completeness import Completeness, judged
-from ingest.model.contract import UNKNOWN_DATE, Contract
+from ingest.model.contract import UNKNOWN_DATE, Column, Contract
 from ingest.model.drift import UnknownField
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
@@ -73,13 +73,14 @@ class DeltaLake:
 
         Tables that lack nullable columns gain them, all but raw: its change feed cannot be read across such a commit.
         """
+        self._none_gone(contract.dataset)
+        contract = self.learned(contract)
         schemas: dict[str, tuple[pa.Schema, list[str] | None, dict[str, str]]] = {
             "raw": (RAW, ["event_date"], _RAW_PROPERTIES),
             "curated": (curated_schema(contract), ["event_date"], {}),
             "quarantine": (QUARANTINE, ["event_date"], {"delta.dataSkippingStatsColumns": "batch,quarantined_at"}),
             "accounts": (ACCOUNTS, None, {}),
         }
-        self._none_gone(contract.dataset)
         with _storage_errors():
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)
@@ -118,6 +119,18 @@ class DeltaLake:
         table = open_table(self.uri("curated", contract.dataset))
         evolving.fits(table, curated_schema(contract), contract.dataset, older=older, widened=widened)
 
+    def learned(self, contract: Contract) -> Contract:
+        """The contract with the columns that curated has learned beyond it."""
+        uri = self.uri("curated", contract.dataset)
+        return evolving.learned(open_table(uri), contract) if DeltaTable.is_deltatable(uri) else contract
+
+    def learn(self, contract: Contract, columns: Sequence[Column]) -> Contract:
+        """Give curated these columns; returns the contract with all that curated has learned then."""
+        wanted = dataclasses.replace(contract, learned=(*contract.learned, *columns))
+        with _storage_errors():
+            evolving.evolve(self.uri("curated", contract.dataset), curated_schema(wanted))
+        return self.learned(contract)
+
     def widen(self, contract: Contract, account: Mapping[str, Any]) -> None:
         """Rewrite the curated table to wider types where the contract has them."""
         with _storage_errors():
@@ -141,7 +154,7 @@ class DeltaLake:
         if not self.exists(contract.dataset):
             return Finding(name, ok=False, says="not all are there", remedy="run `lakepost lake init`")
         try:
-            self.fits(contract)
+            self.fits(self.learned(contract))
         except SchemaMismatch as mismatch:
             return Finding(name, ok=False, says=mismatch.message, remedy=mismatch.remedy)
         totals = self.totals(contract.dataset)

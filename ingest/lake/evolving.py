@@ -6,6 +6,7 @@ application transactions and its log stay what they were, so positions and accou
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import uuid
@@ -24,8 +25,10 @@ from ingest.lake.growth import Growth, grown, growth
 from ingest.lake.log import files_in
 from ingest.lake.published import ACCOUNT
 from ingest.lake.upkeep import TARGET_BYTES
+from ingest.model.contract import Column, Contract, LogicalType
+from ingest.model.tables import LEARNED, curated_schema
 
-__all__ = ["evolve", "fits", "widen"]
+__all__ = ["evolve", "fits", "learned", "widen"]
 
 _ALONE = 0
 """Commit retries: without any, delta-rs does not rebase onto commits that it takes for harmless."""
@@ -37,6 +40,13 @@ _GROUP_ROWS, _GROUP_BYTES = 100_000, 64 * 1024 * 1024
 """A row group of a rewritten file ends at either: what a rewrite holds in memory."""
 
 _PARTITION = "event_date"
+
+_LEARNED = {
+    pa.string(): LogicalType.STRING,
+    pa.int64(): LogicalType.INTEGER,
+    pa.float64(): LogicalType.NUMBER,
+    pa.bool_(): LogicalType.BOOLEAN,
+}
 
 
 def evolve(uri: str, schema: pa.Schema) -> None:
@@ -63,6 +73,17 @@ def evolve(uri: str, schema: pa.Schema) -> None:
         )
 
     decided(uri, done, add)
+
+
+def learned(table: DeltaTable, contract: Contract) -> Contract:
+    """The contract with the columns that `table` has learned beyond it."""
+    names = curated_schema(dataclasses.replace(contract, learned=())).names
+    more = [
+        Column(name=field.name, field=field.name, type=_LEARNED[field.type])
+        for field in schema_of(table)
+        if field.name not in names and (field.metadata or {}).items() >= LEARNED.items()
+    ]
+    return dataclasses.replace(contract, learned=tuple(more))
 
 
 def fits(table: DeltaTable, schema: pa.Schema, dataset: str, *, older: bool = False, widened: bool = False) -> None:

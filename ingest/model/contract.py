@@ -67,8 +67,14 @@ class UnknownFields(StrEnum):
     """What becomes of a row whose body has fields that the contract does not name."""
 
     RESCUE = "rescue"  # curated; the fields are kept in `_rescued`
+    EVOLVE = "evolve"  # the same, and a field of one scalar type becomes a column
     QUARANTINE = "quarantine"
     FREEZE = "freeze"  # quarantined, and a single one closes the gate
+
+    @property
+    def refuses(self) -> bool:
+        """Whether such a row is rejected."""
+        return self in {UnknownFields.QUARANTINE, UnknownFields.FREEZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ class Contract:
     envelope says), or `body:FIELD[.FIELD…]`. A date outside [`first_date`, `last_date`] is
     `UNKNOWN_DATE`: the window is absolute, so that a redelivery years later gets the same date.
     `latency` is the one that the SLA promises from an event to curated; null where it promises none.
+    `learned` are columns that the lake's table has beyond the contract, where `unknown_fields` lets it evolve.
     `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
     in the lake under that digest so that a batch begun with them is finished with them.
     """
@@ -147,6 +154,7 @@ class Contract:
     latency: dt.timedelta | None = None
     gate: Gate = Gate()
     unknown_fields: UnknownFields = UnknownFields.RESCUE
+    learned: tuple[Column, ...] = ()
     schedule: str | None = None
     owner: str = ""
     tags: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from ingest.model.account import Account
-from ingest.model.contract import Contract
+from ingest.model.contract import Column, Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.replay import Chunk
 from ingest.model.upkeep import Compacted, Vacuumed
@@ -231,6 +231,14 @@ class Lake(Protocol):
 
         Raises `SchemaMismatch` when a value does not fit its new type; nothing was changed then.
         """
+        ...
+
+    def learned(self, contract: Contract) -> Contract:
+        """The contract with the columns that curated has learned beyond it."""
+        ...
+
+    def learn(self, contract: Contract, columns: Sequence[Column]) -> Contract:
+        """Give curated these columns; returns the contract with all that curated has learned then."""
         ...
 
     def curated_until(self, dataset: str) -> int:

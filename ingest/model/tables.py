@@ -13,6 +13,7 @@ from ingest.model.contract import Column, Contract, LogicalType
 __all__ = [
     "ACCOUNTS",
     "KEYS",
+    "LEARNED",
     "QUARANTINE",
     "RAW",
     "REJECTS",
@@ -103,6 +104,9 @@ ACCOUNTS = pa.schema(
     ]
 )
 
+LEARNED = {b"lakepost.learned": b"true"}
+"""The metadata of a column that curated has beyond the contract: its name was an unknown field's."""
+
 RESCUED = "_rescued"
 """The column of the fields that a body has and the contract does not name: a JSON object nested as they were."""
 
@@ -133,8 +137,13 @@ def arrow_type(column: Column) -> pa.DataType:
 
 
 def decoded_schema(contract: Contract) -> pa.Schema:
-    """The contract's columns in its order, all nullable: `required` is a verdict, not a type; then `RESCUED`."""
-    return pa.schema([*(pa.field(column.name, arrow_type(column)) for column in contract.columns), _RESCUED])
+    """The contract's columns in its order, the learned ones, `RESCUED`.
+
+    All are nullable: `required` is a verdict, not a type.
+    """
+    columns = [pa.field(column.name, arrow_type(column)) for column in contract.columns]
+    learned = [pa.field(column.name, arrow_type(column), metadata=LEARNED) for column in contract.learned]
+    return pa.schema([*columns, *learned, _RESCUED])
 
 
 def curated_schema(contract: Contract) -> pa.Schema:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["Decoded", "Judged"]
+from ingest.model.contract import LogicalType
+
+__all__ = ["Decoded", "Judged", "merged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +19,24 @@ class Decoded:
 
     `rejects`: `tables.REJECTS`, one row per batch row that is not in `index`. Together they are every
     row of the batch, each exactly once. `unknown`: how many rows have each field that the contract does not
-    name, by path, the most frequent ones.
+    name, by path, the most frequent ones; `kinds` which JSON types those of the body itself have, where the contract
+    lets them become columns.
     """
 
     rows: pa.Table
     index: pa.Array
     rejects: pa.Table
     unknown: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, frozenset[LogicalType]] = field(default_factory=dict)
+
+
+def merged(parts: Iterable[Mapping[str, frozenset[LogicalType]]]) -> dict[str, frozenset[LogicalType]]:
+    """The `kinds` of several parts of one batch."""
+    kinds: dict[str, frozenset[LogicalType]] = {}
+    for part in parts:
+        for name, found in part.items():
+            kinds[name] = kinds.get(name, frozenset()) | found
+    return kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def curate(
     lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
     while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
         older = batch.digest != contract.digest
-        used = contract_at(batch.digest) if older else contract
+        used = lake.learned(contract_at(batch.digest) if older else contract)
         lake.fits(
             used, older=older
         )  # before anything is recorded: a batch that cannot be published must not stand in the way

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.errors import AccountBroken
-from ingest.model.contract import Contract, UnknownFields
+from ingest.model.contract import Contract
 from ingest.model.ports import Decode, Validator
 from ingest.model.tables import RAW, REJECTS, RESCUED, decoded_schema
-from ingest.model.verdict import Decoded
+from ingest.model.verdict import Decoded, merged
 from ingest.steps.identity import has_identity
 
 __all__ = ["Read", "read_batch"]
@@ -86,7 +86,7 @@ def _doubtful(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Va
     index = decoded.index.to_numpy()
     plain = pc.invert(validator.doubtful(decoded.rows, contract))
     plain = pc.and_(plain, has_identity(raw["event_id"].take(decoded.index), contract))
-    if contract.unknown_fields is not UnknownFields.RESCUE:
+    if contract.unknown_fields.refuses:
         plain = pc.and_(plain, pc.is_null(decoded.rows[RESCUED]))
     held = np.ones(raw.num_rows, dtype=np.bool_)
     held[index] = ~plain.to_numpy(zero_copy_only=False)
@@ -121,7 +121,8 @@ def _together(parts: list[_Part], contract: Contract) -> Read:
         rejects = rejects.set_column(0, REJECTS.field(0), pa.array(place[rejects["index"].to_numpy()])).sort_by("index")
         ascending = np.argsort(index, kind="stable")
         rows, index = rows.combine_chunks().take(pa.array(ascending)), index[ascending]
-    return Read(raw, Decoded(rows, pa.array(index), rejects, dict(unknown)), pa.array(held))
+    kinds = merged(part.decoded.kinds for part in parts)
+    return Read(raw, Decoded(rows, pa.array(index), rejects, dict(unknown), kinds), pa.array(held))
 
 
 def _shifted(rejects: pa.Table, by: int) -> pa.Table:

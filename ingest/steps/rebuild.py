@@ -77,6 +77,7 @@ def rebuild(
         CommitFailed: others were first on every attempt; dates before it are done.
     """
     begun = time.monotonic()
+    contract = lake.learned(contract)
     if every and not dry_run:
         _widen(contract, lake)
         reached(Point.TABLE_REWRITTEN)

@@ -49,6 +49,7 @@ def replay(
         Overtaken: others changed curated during every attempt; run again.
     """
     begun = time.monotonic()
+    contract = lake.learned(contract)
     lake.fits(contract)
     done = Replayed(contract.dataset, contract_version=contract.version, dry_run=dry_run)
     if not dry_run:

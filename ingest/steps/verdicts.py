@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.memory import give_back
-from ingest.model.contract import Contract, UnknownFields
+from ingest.model.contract import Contract
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema
 from ingest.model.verdict import Decoded
 from ingest.steps.identity import has_identity
+from ingest.steps.learning import learnable
 from ingest.steps.reading import read_batch
 
 __all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "settle", "stamped", "weigh"]
@@ -74,11 +75,14 @@ class Verdicts:
 
 
 def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator) -> Verdicts:
-    """Decode, judge each row, deduplicate the valid, judge the whole. Reads the lake and writes nothing.
+    """Decode, judge each row, deduplicate the valid, judge the whole. Writes nothing but columns that curated learns.
 
     Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins.
     """
     read = read_batch(lake.read_raw(batch), contract, decode, validator)
+    if new := learnable(read.decoded.kinds, contract):
+        contract = lake.learn(contract, new)
+        read = read_batch(lake.read_raw(batch), contract, decode, validator)
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
     give_back()
@@ -100,7 +104,7 @@ def judged(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Valid
     named = has_identity(raw["event_id"].take(index), contract)
     refused = [decoded.rejects, _anonymous(index.filter(pc.invert(named)))]
     rows, index = _kept(rows, index, named)
-    if contract.unknown_fields is not UnknownFields.RESCUE:
+    if contract.unknown_fields.refuses:
         alone = pc.is_null(rows[RESCUED])
         refused.append(_with_unknown_fields(*_kept(rows, index, pc.invert(alone))))
         rows, index = _kept(rows, index, alone)

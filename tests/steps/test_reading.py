@@ -65,7 +65,7 @@ def test_bodies_are_held_of_what_may_be_rejected_and_of_nothing_else(
     pairs = zip(read.raw["event_id"].to_pylist(), read.raw["body"].to_pylist(), strict=True)
     held = [event for event, body in pairs if body]
     kinds = {"anonymous" if event.startswith(CONTENT_PREFIX) else event.partition("-")[2] for event in held}
-    assert kinds == {"broken", "negative", "anonymous"} | ({"strange"} if policy is not UnknownFields.RESCUE else set())
+    assert kinds == {"broken", "negative", "anonymous"} | ({"strange"} if policy.refuses else set())
     assert len(held) == 3 * len(kinds)
 
 
