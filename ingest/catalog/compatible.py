@@ -4,7 +4,7 @@
 effect        changes                                                             what then
 ============  ==================================================================  =====================================
 in place      a new nullable column, a new field in an object; a rule loosened    nothing: curated gains the columns,
-              or dropped; description, tags, owner, schedule, gate,               old rows read null; `rebuild` fills
+              or dropped; description, tags, owner, schedule, gate, latency,      old rows read null; `rebuild` fills
               classification, routing keys; a new dataset                         them from bodies that had the field
 rebuild       a wider type: more digits of a decimal; an integer as a number, or  `lakepost rebuild DATASET --all`;
               as a decimal of 19 digits before the point                          until then curate waits

@@ -62,9 +62,8 @@ def curate(
     while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
         older = batch.digest != contract.digest
         used = lake.learned(contract_at(batch.digest) if older else contract)
-        lake.fits(
-            used, older=older
-        )  # before anything is recorded: a batch that cannot be published must not stand in the way
+        # Before anything is recorded: a batch that cannot be published must not stand in the way.
+        lake.fits(used, older=older)
         seen = lake.curated_version(batch.dataset)
         verdicts = judge(batch, used, lake, decode, validator)
         _conserves(verdicts, batch)
