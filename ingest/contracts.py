@@ -1,4 +1,4 @@
-"""contracts check: every contract read, with its samples, and compared with what it was."""
+"""contracts check: every contract read, its samples judged by it, and compared with what it was."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest import catalog
+from ingest.catalog import Sample
 from ingest.catalog.compatible import compare, removed
 from ingest.catalog.older import older
 from ingest.errors import ContractError, LakepostError
 from ingest.model.change import Change, Effect
 from ingest.model.contract import Contract
+from ingest.model.delivery import Window
 from ingest.settings import Settings
 
 __all__ = ["Checked", "check"]
+
+
+_VALID = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,41 @@ def _checked(schemas_dir: Path, dataset: str, before: Mapping[str, Contract | Co
         return Checked(dataset, None, version, wrong=error)
     found = Checked(dataset, new.version, version, changes=() if before is None else _changes(old, new))
     try:
-        return dataclasses.replace(found, samples=len(catalog.samples(schemas_dir, dataset)))
+        samples = catalog.samples(schemas_dir, dataset)
     except LakepostError as error:
         return dataclasses.replace(found, wrong=error)
+    return dataclasses.replace(found, samples=len(samples), wrong=_misjudged(samples, new) if samples else None)
+
+
+def _misjudged(samples: list[Sample], contract: Contract) -> ContractError | None:
+    """What is wrong when a sample does not get the verdict that it states, from the parts that judge every row."""
+    from ingest import envelope
+    from ingest.decode import decode
+    from ingest.steps.land import raw_rows
+    from ingest.steps.verdicts import weigh
+    from ingest.validate import Suite
+
+    window = Window([sample.delivery for sample in samples], acknowledge=_nobody_waits)
+    raw = raw_rows(window, contract, identify=envelope.identify, event_date=envelope.event_date)
+    rejects = weigh(raw, contract, decode, Suite()).rejects.to_pylist()
+    found = {row["index"]: (row["reason"], row["expectation"], row["column"]) for row in rejects}
+    wrong = [
+        f"samples/{sample.name}.json must be {_verdict(*stated)}, and is {_verdict(*found.get(place, _VALID))}"
+        for place, sample in enumerate(samples)
+        if (stated := (sample.reason, sample.expectation, sample.column)) != found.get(place, _VALID)
+    ]
+    if not wrong:
+        return None
+    told = f"{contract.dataset}/{wrong[0]}" + (f" (and {len(wrong) - 1} more)" if wrong[1:] else "")
+    return ContractError(told, remedy="mend the contract or the suite; or the sample, if this is what you want")
+
+
+async def _nobody_waits() -> None:
+    """A sample came from a file: there is no broker to tell."""
+
+
+def _verdict(reason: str | None, expectation: str | None, column: str | None) -> str:
+    return "valid" if reason is None else " ".join(filter(None, (reason, expectation, column)))
 
 
 def _changes(old: Contract | ContractError | None, new: Contract) -> tuple[Change, ...]:

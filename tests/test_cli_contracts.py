@@ -109,6 +109,15 @@ def test_a_wrong_file_is_told_and_fails(lakepost: Command, schemas: Path, file: 
     assert (code, out.startswith("FAIL orders")) == (1, True)
 
 
+def test_a_contract_that_judges_a_sample_otherwise_is_told(lakepost: Command, schemas: Path) -> None:
+    rewrite(schemas, ("decimal(12,2)", "decimal(9,4)"))
+    code, told = checked(lakepost)
+    assert code == 1
+    assert told["datasets"][0]["wrong"]["message"] == (
+        "orders/samples/invalid/decimal_too_fine.json must be wrong_type total, and is valid (and 1 more)"
+    )
+
+
 @pytest.mark.parametrize("kind", ["commit", "folder"])
 def test_against_an_older_one(lakepost: Command, schemas: Path, tmp_path: Path, kind: str) -> None:
     older = "HEAD"
@@ -189,6 +198,7 @@ class TestCi:
 
     @pytest.fixture
     def repository(self, schemas: Path) -> Path:
+        shutil.rmtree(schemas / "orders" / "samples")  # to judge them takes seconds each time
         shutil.copytree(ROOT / ".ci", schemas.parent / ".ci")
         (schemas.parent / ".venv").symlink_to(Path(sys.executable).parents[1])
         (schemas.parent / ".gitignore").write_text(".venv\n")
@@ -240,7 +250,8 @@ def test_a_wider_type_from_the_contract_to_the_table(lakepost: Command, schemas:
     shop.curate()
     shop.land(order("c"))
     rewrite(schemas, WIDER, RAISED)
-    assert lakepost("contracts", "check")[0] == 0
+    assert lakepost("contracts", "check")[0] == 1  # a sample says that its total is too long
+    (schemas / "orders" / "samples" / "invalid" / "decimal_too_long.json").unlink()
     code, told = checked(lakepost, "--against", "HEAD")
     (change,) = told["datasets"][0]["changes"]
     assert (code, change["effect"], change["then"]) == (0, "rebuild", "run `lakepost rebuild orders --all`")

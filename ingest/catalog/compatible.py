@@ -40,6 +40,7 @@ from ingest.model.contract import Column, Contract, LogicalType, UnknownFields
 __all__ = ["compare", "removed"]
 
 _INTEGER_DIGITS = 19  # of int64
+_TEXTS = frozenset({LogicalType.STRING, LogicalType.TIME})  # one type to the table, not to who reads it
 _REBUILD = "run `lakepost rebuild {dataset} --all`"
 _ANEW = "add a new dataset, or begin the tables of {dataset} anew"
 _DRAIN = "land what waits in the old queue first; what comes again by the new one counts as a new event"
@@ -204,8 +205,8 @@ def _column(old: Column, new: Column, path: str) -> Iterator[Change]:
         yield from _column(before, after, path)
     elif _type(old) != _type(new):
         effect = Effect.REBUILD if _wider(old, new) else Effect.BREAKING
-        told = f"type {_type(old)} → {_type(new)}"
-        yield Change(effect, what, told, then=_REBUILD if effect is Effect.REBUILD else _ANEW)
+        kept = effect is Effect.REBUILD or {old.type, new.type} <= _TEXTS
+        yield Change(effect, what, f"type {_type(old)} → {_type(new)}", then=_REBUILD if kept else _ANEW)
     yield from _fields(old, new, what, _OF_COLUMN, _TYPE | _RULES)
 
 

@@ -170,6 +170,12 @@ def test_a_rule_about_a_new_column_breaks_nothing_unless_it_needs_a_value(orders
     assert (first.effect, first.what) == (BREAKING, "column channel")
 
 
+def test_a_text_that_becomes_a_time_of_day_needs_no_other_table(orders: Contract) -> None:
+    note = "      - name: note\n        logicalType: "
+    (change,) = compare(orders, with_texts(orders, (f"{note}string\n", f"{note}time\n"), version="2.0.0"))
+    assert (change.effect, change.then) == (BREAKING, "run `lakepost rebuild orders --all`")
+
+
 class TestVersions:
     def test_a_breaking_change_is_let_through_under_a_raised_major_version(self, orders: Contract) -> None:
         """And says what has to follow."""

@@ -136,9 +136,12 @@ class TestInPlace:
         shop.land(order("plain"), order("early", **NEW), order("late", day=21, **{**NEW, "status": "lost"}))
         shop.curate()
         grow(shop, with_channel(orders, suite=LOST))
+        assert set(column(shop, RESCUED)) == {"plain", "early"}
+        assert "app" in column(shop, RESCUED)["early"]
         assert [one.changed for one in shop.rebuild(20).differences] == [1]
         assert replay(shop.contract, shop.lake, decode=decode, validator=Suite(), limits=Limits()).curated == 1
         assert column(shop, "channel") == {"plain": None, "early": "app", "late": "app"}
+        assert set(column(shop, RESCUED).values()) == {None}
         assert shop.lake.totals("orders").holds
         versions = shop.versions()
         shop.rebuild()
