@@ -8,7 +8,7 @@
     │   ├── ContractError              exit 1   a file under schemas/ is wrong: file, field, remedy
     │   ├── TopologyError              exit 1   the queue or the exchange is not what the contract says
     │   ├── SourceReplaced             exit 1   a stream or container was deleted and made again
-    │   ├── SchemaMismatch             exit 1   a batch's Arrow schema is not the table's
+    │   ├── SchemaMismatch             exit 1   the contract's columns, or a batch's, are not the table's
     │   ├── RawTrimmed                 exit 1   raw no longer holds what a date would be rebuilt from
     │   ├── AccountBroken              exit 1   records != curated + quarantined + duplicates
     │   └── GateClosed                 exit 3   too much of a batch was rejected; it stays pending
@@ -86,7 +86,7 @@ class TableReplaced(TerminalError):
 
 
 class SchemaMismatch(TerminalError):
-    """A batch's Arrow schema is not its table's: writing would cast values silently."""
+    """A contract's columns, or a batch's, are not the table's: writing would lose or silently cast values."""
 
 
 class RawTrimmed(TerminalError):
