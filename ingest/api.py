@@ -46,6 +46,7 @@ __all__ = [
     "ingest",
     "init",
     "land",
+    "last_report",
     "partitions_since",
     "quarantine_groups",
     "quarantine_rows",
@@ -284,6 +285,13 @@ def unknown_fields(settings: Settings, dataset: str) -> list[UnknownField]:
     """Each field that bodies had and the contract did not name, most rows first."""
     _, lake = standing(settings, dataset)
     return lake.unknown_fields(dataset)
+
+
+def last_report(settings: Settings, dataset: str) -> str | None:
+    """Where the page with the validation report of the newest batch is; null when there is none."""
+    _, lake = standing(settings, dataset)
+    last = lake.last_account(dataset)
+    return None if last is None or last.raw_version is None else lake.page(dataset, last.raw_version)
 
 
 def completeness(settings: Settings, dataset: str) -> Completeness:

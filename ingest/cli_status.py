@@ -44,6 +44,9 @@ def status(
         terminal.print_rows(list(_TOTALS), [tuple(row[name] for name in _TOTALS) for row in found])
         for row in found:
             _print_drift(row["dataset"], row["unknown_fields"])
+            if row["report"]:
+                told = f"report of the newest batch of {row['dataset']}: {row['report']}"
+                terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
         if dates is not None:
             _print_dates(dates, all_dates=all_dates)
     if not all(row["holds"] for row in found):
@@ -66,6 +69,7 @@ def _totals(settings: Settings, dataset: str) -> dict[str, Any]:
         "holds": totals.holds,
         "last_batch": None if last is None else last.to_dict(),
         "unknown_fields": [field.to_dict() for field in api.unknown_fields(settings, dataset)],
+        "report": api.last_report(settings, dataset),
     }
 
 

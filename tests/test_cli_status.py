@@ -70,6 +70,14 @@ def test_json_has_every_date_and_the_keys_that_it_always_had(status: Command) ->
     assert found["completeness"]["watermark"] == "2026-11-20T12:00:00.000+00:00"
 
 
+def test_it_says_where_the_newest_batch_s_report_is(status: Command) -> None:
+    (found,) = json.loads(status("orders", "--json")[1])["datasets"]
+    page = Path(found["report"])
+    assert page.name == f"{found['last_batch']['raw_version']:020}.html"
+    assert "orders, batch" in page.read_text()
+    assert str(page) in status("orders")[2].replace("\n", "")
+
+
 def test_without_a_dataset_no_date_is_told(status: Command) -> None:
     assert "completeness" not in json.loads(status("--json")[1])["datasets"][0]
     assert "event_date" not in status()[1]

@@ -111,7 +111,11 @@ def _reading(contract: Contract) -> str:
     days = f"SELECT event_date, count(*) FROM curated.{name} GROUP BY ALL ORDER BY ALL"  # noqa: S608 - shown, not run
     rejects = f"SELECT reason, expectation, value, detail FROM quarantine.{name} LIMIT 20"  # noqa: S608 - same
     commands = (f"lakepost status {name}", f'lakepost sql "{days}"', f'lakepost sql "{rejects}"')
-    return "\n".join(["## Reading it", "", "```", *commands, "```"])
+    report = (
+        f"What Great Expectations says of each batch is a page in the lake, `_lakepost/reports/{name}/….html`; the log"
+        " of the task `curate` names it."
+    )
+    return "\n".join(["## Reading it", "", "```", *commands, "```", "", report])
 
 
 def _cell(text: str) -> str:

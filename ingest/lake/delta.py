@@ -298,9 +298,16 @@ class DeltaLake:
     def _uris(self, dataset: str) -> dict[str, str]:
         return {stage: self.uri(stage, dataset) for stage in STAGES}
 
-    def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:
-        """Keep the validation report of a batch as JSON."""
+    def write_report(self, batch: Batch, report: Mapping[str, Any], page: str) -> str:
+        """Keep the validation report of a batch as JSON and as HTML; returns where the page is."""
         self._storage.put(paths.report(batch.dataset, batch.until), _json(report))
+        self._storage.put(paths.page(batch.dataset, batch.until), page.encode())
+        return self._storage.table_uri(paths.page(batch.dataset, batch.until))
+
+    def page(self, dataset: str, until: int) -> str | None:
+        """Where the report of the batch that ends with raw version `until` is; null when there is none."""
+        path = paths.page(dataset, until)
+        return None if self._storage.get(path) is None else self._storage.table_uri(path)
 
     def totals(self, dataset: str) -> Totals:
         """Rows per table, consistent while a curate runs: all is counted as of one version of curated.

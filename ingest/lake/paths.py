@@ -8,11 +8,12 @@
     <lake>/_lakepost/batches/<dataset>/<after>.json        the batch that reads raw from version <after>
     <lake>/_lakepost/replays/<dataset>/<number>.json       the rows that a replay takes out of quarantine
     <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
+    <lake>/_lakepost/reports/<dataset>/<until>.html        the same to read
 """
 
 from __future__ import annotations
 
-__all__ = ["batch", "contract", "replay", "report", "table", "tables"]
+__all__ = ["batch", "contract", "page", "replay", "report", "table", "tables"]
 
 
 def table(stage: str, dataset: str) -> str:
@@ -38,6 +39,11 @@ def batch(dataset: str, after: int) -> str:
 def report(dataset: str, until: int) -> str:
     """The validation report of the batch that ends with raw version `until`."""
     return f"_lakepost/reports/{dataset}/{until:020d}.json"
+
+
+def page(dataset: str, until: int) -> str:
+    """The same report as a page."""
+    return f"_lakepost/reports/{dataset}/{until:020d}.html"
 
 
 def replay(dataset: str, number: int) -> str:

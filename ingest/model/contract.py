@@ -103,6 +103,12 @@ class Column:
     children: tuple[Column, ...] = ()
     items: Column | None = None
 
+    @property
+    def is_classified(self) -> bool:
+        """Whether the contract classifies the column, or something that is nested in it."""
+        inner = (*self.children, *([self.items] if self.items else []))
+        return self.classification is not None or any(column.is_classified for column in inner)
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:

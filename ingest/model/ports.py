@@ -54,22 +54,6 @@ Decode = Callable[[pa.Table, Contract], Decoded]
 """Raw rows (`tables.RAW`) → typed rows and rejects. Pure; never raises on content."""
 
 
-class Validator(Protocol):
-    """The suite's judgement."""
-
-    def doubtful(self, rows: pa.Table, contract: Contract) -> pa.Array:
-        """For each decoded row: may `rows` reject it? True for all that it will reject. Cheap, and without a report."""
-        ...
-
-    def rows(self, rows: pa.Table, contract: Contract) -> Judged:
-        """A verdict for each decoded row, and GX's report over all of them."""
-        ...
-
-    def whole(self, rows: pa.Table, contract: Contract) -> Mapping[str, int]:
-        """Table-level expectations that the valid, unique rows of a batch break: name → 0."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A fixed range (`after`, `until`] of raw versions under one contract: the unit of curate.
@@ -84,6 +68,26 @@ class Batch:
     digest: str
     accepted: bool = False
     recorded: bool = False
+
+
+class Validator(Protocol):
+    """The suite's judgement."""
+
+    def doubtful(self, rows: pa.Table, contract: Contract) -> pa.Array:
+        """For each decoded row: may `rows` reject it? True for all that it will reject. Cheap, and without a report."""
+        ...
+
+    def rows(self, rows: pa.Table, contract: Contract) -> Judged:
+        """A verdict for each decoded row, and GX's report over all of them."""
+        ...
+
+    def page(self, report: Mapping[str, Any], contract: Contract, batch: Batch) -> str:
+        """The report of a batch as HTML."""
+        ...
+
+    def whole(self, rows: pa.Table, contract: Contract) -> Mapping[str, int]:
+        """Table-level expectations that the valid, unique rows of a batch break: name → 0."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,8 +302,8 @@ class Lake(Protocol):
         """Pin one event date for a rebuild."""
         ...
 
-    def write_report(self, batch: Batch, report: Mapping[str, Any]) -> None:
-        """Keep the validation report of a batch as JSON."""
+    def write_report(self, batch: Batch, report: Mapping[str, Any], page: str) -> str:
+        """Keep the validation report of a batch as JSON and as HTML; returns where the page is."""
         ...
 
     def totals(self, dataset: str) -> Totals:

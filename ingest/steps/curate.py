@@ -69,10 +69,11 @@ def curate(
         _conserves(verdicts, batch)
         if lake.curated_until(batch.dataset) >= batch.until:
             continue  # another worker finished it meanwhile: its rows look like duplicates to us
-        lake.write_report(batch, verdicts.report)
+        page = lake.write_report(batch, verdicts.report, validator.page(verdicts.report, used, batch))
+        _log.info("batch judged", dataset=contract.dataset, batch=batch.until, report=page)
         if not batch.recorded:
             if not accept:
-                _gate(verdicts, used, lake)
+                _gate(verdicts, used, lake, page)
             recorded = lake.record_batch(dataclasses.replace(batch, accepted=accept))
             if (recorded.until, recorded.digest) != (batch.until, batch.digest):
                 continue  # another worker was first with another batch: finish that one
@@ -134,7 +135,7 @@ def _conserves(verdicts: Verdicts, batch: Batch) -> None:
         )
 
 
-def _gate(verdicts: Verdicts, contract: Contract, lake: Lake) -> None:
+def _gate(verdicts: Verdicts, contract: Contract, lake: Lake, page: str) -> None:
     gate, rejected = contract.gate, verdicts.quarantine.num_rows
     share = rejected / max(verdicts.records, 1)
     judged = verdicts.records >= gate.min_rows
@@ -147,7 +148,7 @@ def _gate(verdicts: Verdicts, contract: Contract, lake: Lake) -> None:
     pending = lake.totals(contract.dataset).pending
     raise GateClosed(
         f"the gate of {contract.dataset} is closed: {rejected} of {verdicts.records} rows rejected"
-        f" ({share:.1%}, allowed: {allowed}); {pending} rows are pending; broken: {broken}",
+        f" ({share:.1%}, allowed: {allowed}); {pending} rows are pending; broken: {broken}; the report: {page}",
         pending=pending,
         expectations=expectations,
         remedy=f"mend the producer or the contract and run again, or publish what is valid and quarantine the rest:"

@@ -7,7 +7,7 @@ import functools
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ import pandas as pd
 from ingest.errors import ContractError
 from ingest.model.expectation import Expectation
 
-__all__ = ["Outcome", "judge", "version"]
+__all__ = ["Outcome", "judge", "sections", "version"]
 
 _SUMMARY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _PLACE = "place"
@@ -63,6 +63,34 @@ def version() -> str:
     """The version of Great Expectations that judges."""
     with _quiet():
         return str(_library().version)
+
+
+def sections(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """GX's Data Docs section, HTML, of each column of a report's entries, in their order; one for all pairs.
+
+    Texts among `examples` are taken for HTML.
+    """
+    with _quiet():
+        gx = _library()
+        by_column: dict[str | None, list[Any]] = {}
+        for entry in entries:
+            by_column.setdefault(entry["column"], []).append(_rendered(gx, entry))
+        return [gx.section(results) for results in by_column.values()]
+
+
+def _rendered(gx: SimpleNamespace, entry: Mapping[str, Any]) -> Any:
+    """What GX's renderer reads of a result."""
+    total, unexpected = entry["element_count"] or 0, entry["unexpected_count"] or 0
+    share = 100 * unexpected / total if total else 0.0
+    names = ("unexpected_percent", "unexpected_percent_total", "unexpected_percent_nonmissing")
+    result = {"element_count": total, "unexpected_count": unexpected, **dict.fromkeys(names, share)}
+    raised = {"raised_exception": bool(entry["error"]), "exception_message": entry["error"], "exception_traceback": ""}
+    return gx.Result(
+        success=entry["success"],
+        expectation_config=gx.Configuration(type=entry["type"], kwargs=dict(entry["kwargs"])),
+        result={} if entry["error"] else result | {"partial_unexpected_list": entry["examples"]},
+        exception_info=raised,
+    )
 
 
 def _load(gx: SimpleNamespace, expectation: Expectation, at: int, dataset: str) -> Any:
@@ -120,6 +148,7 @@ def _count(value: Any) -> int | None:
 def _library() -> SimpleNamespace:
     """What is used of GX. Importing it takes seconds; the context lives in memory and sends nothing."""
     import great_expectations  # noqa: PLC0415 - seconds, and not every command needs it
+    from great_expectations.core import ExpectationValidationResult  # noqa: PLC0415
     from great_expectations.data_context.types.base import (  # noqa: PLC0415
         DataContextConfig,
         InMemoryStoreBackendDefaults,
@@ -127,6 +156,10 @@ def _library() -> SimpleNamespace:
     )
     from great_expectations.exceptions.exceptions import GreatExpectationsError  # noqa: PLC0415
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: PLC0415
+    from great_expectations.render.renderer.column_section_renderer import (  # noqa: PLC0415
+        ValidationResultsColumnSectionRenderer,
+    )
+    from great_expectations.render.view.view import DefaultJinjaSectionView  # noqa: PLC0415
 
     def batches() -> Any:
         config = DataContextConfig(
@@ -138,10 +171,18 @@ def _library() -> SimpleNamespace:
         asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
         return asset.add_batch_definition_whole_dataframe("rows")
 
+    view: Any = DefaultJinjaSectionView()
+    renderer: Any = ValidationResultsColumnSectionRenderer()
+
+    def section(results: list[Any]) -> str:
+        return str(view.render({"section": renderer.render(results).to_json_dict(), "section_loop": {"index": 1}}))
+
     return SimpleNamespace(
         version=great_expectations.__version__,
         Configuration=ExpectationConfiguration,
         Suite=great_expectations.ExpectationSuite,
+        Result=ExpectationValidationResult,
+        section=section,
         batches=batches,
         errors=(GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError),
     )

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
 from ingest.model.expectation import Expectation
+from ingest.model.ports import Batch
 from ingest.model.reason import Reason
 from ingest.model.supported import ROW_LEVEL, TABLE_LEVEL
 from ingest.model.tables import REJECTS
@@ -23,6 +24,7 @@ from ingest.model.verdict import Judged
 from ingest.validate import great
 from ingest.validate.frame import to_frame
 from ingest.validate.mask import considered, members, unexpected
+from ingest.validate.page import page
 from ingest.validate.wording import rule
 
 __all__ = ["EVALUATED_ROWS", "Suite"]
@@ -32,6 +34,7 @@ EVALUATED_ROWS = 250_000
 
 _SEED = 20260101
 _TEXT_LIMIT = 200
+_EXAMPLES, _LOOKED_AT = 20, 1_000
 _NOT_NULL = "expect_column_values_to_not_be_null"
 _ROW_COUNT = "expect_table_row_count_to_be_between"
 
@@ -77,6 +80,10 @@ class Suite:
         for expectation in strict:
             broken |= _mask(expectation, rows, contract).broken
         return pa.array(broken)
+
+    def page(self, report: Mapping[str, Any], contract: Contract, batch: Batch) -> str:
+        """The report of a batch as HTML."""
+        return page(report, contract, batch)
 
     def whole(self, rows: pa.Table, contract: Contract) -> Mapping[str, int]:
         """The table-level expectations that these rows break as a whole: name → 0.
@@ -190,18 +197,34 @@ def _report(rows: pa.Table, masks: Sequence[_Mask], contract: Contract) -> dict[
     report |= {"gx_version": None, "agrees": True, "success": True, "expectations": []}
     if not evaluated or not masks:
         return report
+    whole = [_broken(mask, rows, contract) for mask in masks]
     if report["sampled"]:
         chosen = np.sort(np.random.default_rng(_SEED).choice(rows.num_rows, evaluated, replace=False))
         rows, masks = rows.take(pa.array(chosen)), [replace(mask, broken=mask.broken[chosen]) for mask in masks]
     names = dict.fromkeys(name for mask in masks for name in _columns(mask.expectation))
     frame = to_frame(rows, names)
     outcomes = great.judge(frame, [_for_gx(mask.expectation, rows, frame) for mask in masks], contract.dataset)
-    entries = [_entry(mask, outcome) for mask, outcome in zip(masks, outcomes, strict=True)]
+    entries = [_entry(mask, outcome) | told for mask, outcome, told in zip(masks, outcomes, whole, strict=True)]
     report["expectations"] = entries
     report["gx_version"] = great.version()
     report["agrees"] = all(entry["unexpected_count"] == entry["mask_unexpected"] for entry in entries)
     report["success"] = all(entry["success"] for entry in entries)
     return report
+
+
+def _broken(mask: _Mask, rows: pa.Table, contract: Contract) -> dict[str, Any]:
+    """How many of all rows break the expectation, and some of their values as text; null where they are not shown.
+
+    Reports are kept as long as the lake: no value of a column that the contract classifies goes into one.
+    """
+    index, names = np.flatnonzero(mask.broken), list(_columns(mask.expectation))
+    classified = {column.name for column in contract.columns if column.is_classified}
+    if classified.intersection(names):
+        return {"broken": len(index), "examples": None}
+    some = rows.select(names).take(pa.array(index[:_LOOKED_AT]))
+    texts = [pc.utf8_slice_codeunits(pc.fill_null(_text(column), "null"), 0, _TEXT_LIMIT) for column in some.columns]
+    found = pc.binary_join_element_wise(*texts, ", ").unique().to_pylist()
+    return {"broken": len(index), "examples": found[:_EXAMPLES]}
 
 
 def _columns(expectation: Expectation) -> Iterator[str]:

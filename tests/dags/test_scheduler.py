@@ -98,6 +98,7 @@ def test_a_closed_gate_fails_the_run_at_once_and_accepting_publishes_what_is_val
         "expect_column_values_to_be_between(total)",
         f"{ROWS} rows are pending",
         "accept = true",
+        "/_lakepost/reports/orders/",
     ):
         assert said in log
     assert airflow.asset_events(DAG_ID, closed) == []

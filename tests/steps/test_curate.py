@@ -125,7 +125,7 @@ def test_a_damaged_record_is_an_error_of_ours_that_names_the_file(shop: Shop, tm
 def test_the_report_of_a_batch_is_kept(shop: Shop, tmp_path: Path) -> None:
     shop.land(order("a"), order("bad", total=-1))
     shop.curate()
-    (report,) = (tmp_path / "_lakepost" / "reports" / "orders").iterdir()
+    (report,) = (tmp_path / "_lakepost" / "reports" / "orders").glob("*.json")
     told: dict[str, Any] = json.loads(report.read_bytes())
     assert told
 
