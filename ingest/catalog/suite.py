@@ -5,27 +5,25 @@ GX itself is not imported: it takes seconds, and drops what it does not know. He
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.catalog.document import Document, Path, shown, suggestion
-from ingest.catalog.pattern import check_pattern
+from ingest.catalog.kwargs import NUMERIC, check_kwargs
 from ingest.model.contract import Column, LogicalType
 from ingest.model.expectation import Expectation
-from ingest.model.supported import IGNORE_ROW_IF, KWARGS, REQUIRED
+from ingest.model.supported import KWARGS, REFUSED, REQUIRED
 
 __all__ = ["derived", "read_suite"]
 
-_NUMERIC = frozenset({LogicalType.INTEGER, LogicalType.NUMBER, LogicalType.DECIMAL})
 _TEXT = frozenset({LogicalType.STRING})
 _NESTED = frozenset({LogicalType.OBJECT, LogicalType.ARRAY})
 _ANY = frozenset(LogicalType)
 _FITS: Mapping[str, frozenset[LogicalType]] = {
     "expect_column_values_to_not_be_null": _ANY,
     "expect_column_values_to_be_null": _ANY,
-    "expect_column_values_to_be_in_set": _NUMERIC | _TEXT | {LogicalType.BOOLEAN},
-    "expect_column_values_to_not_be_in_set": _NUMERIC | _TEXT | {LogicalType.BOOLEAN},
+    "expect_column_values_to_be_in_set": NUMERIC | _TEXT | {LogicalType.BOOLEAN},
+    "expect_column_values_to_not_be_in_set": NUMERIC | _TEXT | {LogicalType.BOOLEAN},
     "expect_column_values_to_match_regex": _TEXT,
     "expect_column_values_to_not_match_regex": _TEXT,
     "expect_column_value_lengths_to_be_between": _TEXT,
@@ -33,17 +31,21 @@ _FITS: Mapping[str, frozenset[LogicalType]] = {
     "expect_column_pair_values_a_to_be_greater_than_b": _ANY - _NESTED - {LogicalType.BOOLEAN},
     "expect_column_pair_values_to_be_equal": _ANY - _NESTED,
     "expect_column_unique_value_count_to_be_between": _ANY - _NESTED,
+    "expect_column_values_to_match_regex_list": _TEXT,
+    "expect_column_values_to_not_match_regex_list": _TEXT,
+    "expect_column_values_to_be_dateutil_parseable": _TEXT,
+    "expect_column_values_to_be_json_parseable": _TEXT,
+    "expect_column_values_to_match_strftime_format": _TEXT,
+    # GX judges these by doubles and Python objects: decimals would not be compared as they are.
+    "expect_column_pair_values_to_be_in_set": _TEXT | {LogicalType.INTEGER, LogicalType.BOOLEAN},
+    "expect_multicolumn_sum_to_equal": frozenset({LogicalType.INTEGER}),
+    "expect_multicolumn_values_to_be_equal": _ANY - _NESTED - {LogicalType.DECIMAL},
+    "expect_select_column_values_to_be_unique_within_record": _ANY - _NESTED - {LogicalType.DECIMAL},
 }
 """The types of column that each expectation judges; numbers where it is not listed."""
 
-_COUNTS = frozenset(
-    {
-        "expect_column_value_lengths_to_be_between",
-        "expect_column_unique_value_count_to_be_between",
-        "expect_table_row_count_to_be_between",
-    }
-)
-"""Those whose bounds are whole numbers."""
+_OF_ANY_PAIR = frozenset({"expect_column_pair_values_to_be_in_set"})
+"""Those that do not compare the columns with each other."""
 
 
 def derived(columns: Sequence[Column]) -> tuple[Expectation, ...]:
@@ -102,10 +104,7 @@ def _expectation(document: Document, path: Path, entry: Any, columns: Mapping[st
     if not isinstance(entry, dict):
         raise document.wrong(path, f"{shown(entry)} is not an expectation", remedy='write {"type": …, "kwargs": {…}}')
     document.only(path, entry, ("type", "kwargs", "meta", "id", "notes", "description", "severity"))
-    kind, kwargs = entry.get("type"), entry.get("kwargs")
-    if not isinstance(kind, str) or kind not in KWARGS:
-        problem = "missing" if kind is None else f"unknown expectation {shown(kind)}"
-        raise document.wrong((*path, "type"), problem, remedy=suggestion(kind, sorted(KWARGS)))
+    kind, kwargs = _kind(document, (*path, "type"), entry.get("type")), entry.get("kwargs")
     if entry.get("severity", "critical") != "critical":
         remedy = 'write "critical" or leave it out; use `mostly` for what may be broken at times'
         raise document.wrong((*path, "severity"), f"{shown(entry['severity'])} is not supported", remedy=remedy)
@@ -118,96 +117,54 @@ def _expectation(document: Document, path: Path, entry: Any, columns: Mapping[st
     if "min_value" in KWARGS[kind] and not {"min_value", "max_value"} & kwargs.keys():
         raise document.wrong(at, "no bound", remedy="add min_value, max_value or both")
     _columns_fit(document, at, kind, kwargs, columns)
-    for name, value in kwargs.items():
-        if name not in {"column", "column_A", "column_B"}:
-            _value(document, (*at, name), kind, value, columns.get(kwargs.get("column", "")))
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    if low is not None and high is not None and low > high:
-        raise document.wrong((*at, "min_value"), f"{low} is above max_value", remedy="swap the two")
+    check_kwargs(document, at, kind, kwargs, columns)
     return Expectation(kind, kwargs)
+
+
+def _kind(document: Document, path: Path, kind: Any) -> str:
+    """A type that a verdict can be given by."""
+    if isinstance(kind, str) and kind in KWARGS:
+        return kind
+    if isinstance(kind, str) and kind in REFUSED:
+        remedy = "remove the entry, or use one of: " + ", ".join(f"`{name}`" for name in sorted(KWARGS))
+        raise document.wrong(path, f"{kind} is not supported: {REFUSED[kind]}", remedy=remedy)
+    problem = "missing" if kind is None else f"unknown expectation {shown(kind)}"
+    raise document.wrong(path, problem, remedy=suggestion(kind, sorted(KWARGS)))
 
 
 def _columns_fit(
     document: Document, path: Path, kind: str, kwargs: Mapping[str, Any], columns: Mapping[str, Column]
 ) -> None:
-    """Each column exists and has a type that the expectation judges; a pair has one kind of value."""
-    found = []
-    for name in ("column", "column_A", "column_B"):
-        if name not in kwargs:
-            continue
-        column = columns.get(kwargs[name]) if isinstance(kwargs[name], str) else None
+    """Each column exists and has a type that the expectation judges; several have one kind of value."""
+    found: list[Column] = []
+    for at, name in _named(document, path, kwargs):
+        column = columns.get(name) if isinstance(name, str) else None
         if column is None:
-            problem = f"the contract has no column {shown(kwargs[name])}"
-            raise document.wrong((*path, name), problem, remedy=suggestion(kwargs[name], columns))
-        fits = _FITS.get(kind, _NUMERIC)
+            problem = f"the contract has no column {shown(name)}"
+            raise document.wrong(at, problem, remedy=suggestion(name, columns))
+        fits = _FITS.get(kind, NUMERIC)
         if column.type not in fits:
             remedy = "it judges columns of type " + ", ".join(sorted(fits))
-            raise document.wrong((*path, name), f"{column.name} is of type {column.type}", remedy=remedy)
+            raise document.wrong(at, f"{column.name} is of type {column.type}", remedy=remedy)
+        other = found[0] if found else column
+        if kind not in _OF_ANY_PAIR and _comparable(other) != _comparable(column):
+            problem = f"{other.name} and {column.name} cannot be compared"
+            raise document.wrong(at, problem, remedy=f"name a column of type {other.type}")
         found.append(column)
-    kinds = {"number" if column.type in _NUMERIC else column.type for column in found}
-    if len(kinds) > 1:
-        problem = f"{found[0].name} and {found[1].name} cannot be compared"
-        raise document.wrong((*path, "column_B"), problem, remedy=f"name a column of type {found[0].type}")
 
 
-def _value(document: Document, path: Path, kind: str, value: Any, column: Column | None) -> None:
-    """One kwarg that is not a column's name."""
-    name = path[-1]
-    if name == "regex" and isinstance(value, str):
-        check_pattern(document, path, value)
-        return
-    if name == "value_set":
-        _set(document, path, value, column)
-        return
-    whole = name == "value" or kind in _COUNTS
-    right, remedy = _SHAPES.get(str(name), (_is_count if whole else _is_number, "write a finite number"))
-    if not right(value):
-        remedy = "write a whole number from 0" if whole and str(name) not in _SHAPES else remedy
-        raise document.wrong(path, f"{shown(value)} is not supported", remedy=remedy)
+def _named(document: Document, path: Path, kwargs: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """The names of the columns that the kwargs give, each with its path."""
+    for key in ("column", "column_A", "column_B"):
+        if key in kwargs:
+            yield (*path, key), kwargs[key]
+    if "column_list" in kwargs:
+        listed = kwargs["column_list"]
+        if not isinstance(listed, list) or len(listed) < 2 or len({str(name) for name in listed}) < len(listed):  # noqa: PLR2004
+            at = (*path, "column_list")
+            raise document.wrong(at, f"{shown(listed)} is not a list of columns", remedy='write ["first", "second"]')
+        yield from (((*path, "column_list", index), name) for index, name in enumerate(listed))
 
 
-def _set(document: Document, path: Path, value: Any, column: Column | None) -> None:
-    if not isinstance(value, list) or not value:
-        raise document.wrong(path, f"{shown(value)} is not a list of values", remedy='write ["first", "second"]')
-    right: Callable[[Any], bool] = _is_number
-    if column is not None and column.type not in _NUMERIC:
-        right = _is_text if column.type is LogicalType.STRING else _is_boolean
-    for index, item in enumerate(value):
-        if not right(item):
-            problem = f"{shown(item)} does not fit the column"
-            kind = column.type if column else "number"
-            raise document.wrong((*path, index), problem, remedy=f"write values of type {kind}; null passes anyway")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0 and value == int(value)
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 < value <= 1
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_boolean(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_ignore_rule(value: Any) -> bool:
-    return value in IGNORE_ROW_IF
-
-
-_SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "mostly": (_is_share, "write a share above 0 and up to 1, such as 0.95"),
-    "strict_min": (_is_boolean, "write true or false"),
-    "strict_max": (_is_boolean, "write true or false"),
-    "or_equal": (_is_boolean, "write true or false"),
-    "regex": (_is_text, "write a regular expression as text"),
-    "ignore_row_if": (_is_ignore_rule, "write one of: " + ", ".join(IGNORE_ROW_IF)),
-}
+def _comparable(column: Column) -> str:
+    return "number" if column.type in NUMERIC else str(column.type)

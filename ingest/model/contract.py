@@ -164,3 +164,8 @@ class Contract:
     schedule: str | None = None
     owner: str = ""
     tags: tuple[str, ...] = ()
+
+    @property
+    def classified(self) -> frozenset[str]:
+        """The columns of which no report and no error of validation shows a value."""
+        return frozenset(column.name for column in self.columns if column.is_classified)

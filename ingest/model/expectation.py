@@ -22,9 +22,15 @@ class Expectation:
 
     @property
     def column(self) -> str | None:
-        """The column it judges; null for table-level and column-pair expectations."""
+        """The one column it judges; null for those that judge several, or the table."""
         value = self.kwargs.get("column")
         return None if value is None else str(value)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it judges."""
+        named = [self.kwargs[key] for key in ("column", "column_A", "column_B") if self.kwargs.get(key) is not None]
+        return tuple(str(name) for name in (*named, *self.kwargs.get("column_list", ())))
 
     @property
     def mostly(self) -> float:
@@ -33,7 +39,4 @@ class Expectation:
 
     def __str__(self) -> str:
         """`expect_column_values_to_be_between(total)`: how accounts and errors name it."""
-        names = [
-            str(self.kwargs[key]) for key in ("column", "column_A", "column_B") if self.kwargs.get(key) is not None
-        ]
-        return f"{self.type}({', '.join(names)})"
+        return f"{self.type}({', '.join(self.columns)})"

@@ -18,9 +18,10 @@ import pandas as pd
 from ingest.errors import ContractError
 from ingest.model.expectation import Expectation
 
-__all__ = ["Outcome", "judge", "sections", "version"]
+__all__ = ["Broken", "Outcome", "judge", "sections", "unexpected", "version"]
 
 _SUMMARY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_ROWS = {"result_format": "COMPLETE", "include_unexpected_rows": False}
 _PLACE = "place"
 _REMEDY = "mend the entry in schemas/{dataset}/suite.json, or the column's rules in contract.odcs.yaml"
 
@@ -39,12 +40,45 @@ class Outcome:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Which rows of a frame (by position) break an expectation, and how many it did not pass over as null.
+
+    `error` is GX's message where it could not compute that for these values.
+    """
+
+    index: Sequence[int]
+    judged: int
+    error: str | None
+
+
 def judge(frame: pd.DataFrame, expectations: Sequence[Expectation], dataset: str) -> list[Outcome]:
     """GX's outcome for each expectation over the frame, in their order.
 
     Raises:
         ContractError: when GX does not accept an expectation, drops one, or fails as a whole.
     """
+    return [_outcome(result) for result in _validated(frame, expectations, dataset, _SUMMARY)]
+
+
+def unexpected(frame: pd.DataFrame, expectation: Expectation, dataset: str) -> Broken:
+    """The rows of the frame that break a row-level expectation, as GX finds them one by one.
+
+    Raises:
+        ContractError: when GX does not accept the expectation, drops it, or fails as a whole.
+    """
+    (result,) = _validated(frame, [expectation], dataset, _ROWS)
+    found, error = result.result or {}, _outcome(result).error
+    if error is None and "unexpected_index_list" not in found:
+        error = "no list of rows"
+    judged = (found.get("element_count") or 0) - (found.get("missing_count") or 0)
+    return Broken(found.get("unexpected_index_list") or [], judged, error)
+
+
+def _validated(
+    frame: pd.DataFrame, expectations: Sequence[Expectation], dataset: str, result_format: dict[str, Any]
+) -> list[Any]:
+    """GX's own results, in the order of the expectations."""
     with _quiet():
         gx = _library()
         loaded = [_load(gx, expectation, at, dataset) for at, expectation in enumerate(expectations)]
@@ -52,7 +86,7 @@ def judge(frame: pd.DataFrame, expectations: Sequence[Expectation], dataset: str
             suite = gx.Suite(name=dataset, expectations=loaded)
             _check_all_there(suite, expectations, dataset)
             batch = gx.batches().get_batch({"dataframe": frame})
-            results = batch.validate(suite, result_format=_SUMMARY).results
+            results = batch.validate(suite, result_format=result_format).results
         except gx.errors as error:
             problem = f"schemas/{dataset}/suite.json: Great Expectations failed: {error}"
             raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset)) from error
@@ -113,14 +147,14 @@ def _check_all_there(suite: Any, expectations: Sequence[Expectation], dataset: s
         raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset))
 
 
-def _in_order(results: Sequence[Any], size: int, dataset: str) -> list[Outcome]:
+def _in_order(results: Sequence[Any], size: int, dataset: str) -> list[Any]:
     by_place = {result.expectation_config.meta.get(_PLACE): result for result in results}
     if len(results) != size or by_place.keys() != set(range(size)):
         problem = (
             f"schemas/{dataset}/suite.json: Great Expectations gave {len(results)} results for {size} expectations"
         )
         raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset))
-    return [_outcome(by_place[at]) for at in range(size)]
+    return [by_place[at] for at in range(size)]
 
 
 def _outcome(result: Any) -> Outcome:

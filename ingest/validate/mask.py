@@ -7,6 +7,7 @@ the decimal 99.99 and not the double next to it.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -140,6 +141,12 @@ def _is_member(values: pa.Array, kwargs: Mapping[str, Any]) -> pa.Array:
     return pc.is_in(values, value_set=allowed)
 
 
+def _listed(values: pa.Array, kwargs: Mapping[str, Any]) -> pa.Array:
+    """Where one of the patterns is found, or every one if `match_on` says so."""
+    both = pc.and_ if kwargs.get("match_on") == "all" else pc.or_
+    return functools.reduce(both, (found(values, pattern) for pattern in kwargs["regex_list"]))
+
+
 def _length(values: pa.Array, kwargs: Mapping[str, Any]) -> pa.Array:
     return _outside(pc.utf8_length(values), kwargs)
 
@@ -156,6 +163,8 @@ _RULES: Mapping[str, Callable[[pa.Array, Mapping[str, Any]], pa.Array]] = {
     "expect_column_values_to_not_be_in_set": _in_set,
     "expect_column_values_to_match_regex": lambda values, kwargs: pc.invert(found(values, kwargs["regex"])),
     "expect_column_values_to_not_match_regex": lambda values, kwargs: found(values, kwargs["regex"]),
+    "expect_column_values_to_match_regex_list": lambda values, kwargs: pc.invert(_listed(values, kwargs)),
+    "expect_column_values_to_not_match_regex_list": _listed,
     "expect_column_value_lengths_to_be_between": _length,
     "expect_column_value_lengths_to_equal": _other_length,
 }

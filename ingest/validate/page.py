@@ -45,6 +45,8 @@ def page(report: Mapping[str, Any], contract: Contract, batch: Batch) -> str:
         "rows": f"{report['rows']:,} that could be decoded and have an identity; the others were rejected before",
         "judged by": _judged_by(report),
     }
+    if slow := ", ".join(_name(entry) for entry in entries if entry["judged_by"] != "mask"):
+        about["row by row"] = f"Great Expectations itself gave every row its verdict by {slow}, which is slow"
     return _PAGE.substitute(
         title=html.escape(f"{contract.dataset}, batch {batch.until}"),
         verdict=_verdict(entries),
@@ -78,10 +80,13 @@ _HEAD = ("<th>so many rows</th>", "<th>break</th>", "<th>and are</th>")
 
 
 def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    expectation = Expectation(entry["type"], entry["kwargs"])
-    mostly = expectation.mostly
+    mostly = Expectation(entry["type"], entry["kwargs"]).mostly
     fate = "rejected" if mostly >= 1 else f"curated, while {mostly:.0%} hold"
-    return tuple(map(_cell, (f"{entry['broken']:,} rows", str(expectation), fate)))
+    return tuple(map(_cell, (f"{entry['broken']:,} rows", _name(entry), fate)))
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(Expectation(entry["type"], entry["kwargs"]))
 
 
 def _cell(value: str) -> str:
@@ -95,9 +100,10 @@ def _table(rows: Iterable[Iterable[str]]) -> str:
 def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The entry with what GX would write as it is escaped, and a long value set cut."""
     kwargs = dict(entry["kwargs"])
-    members = kwargs.get("value_set")
-    if isinstance(members, list) and len(members) > _MEMBERS:
-        kwargs["value_set"] = [*members[:_MEMBERS], f"… and {len(members) - _MEMBERS} more"]
+    for name, members in kwargs.items():
+        if isinstance(members, list) and len(members) > _MEMBERS:
+            more = [f"… and {len(members) - _MEMBERS} more"] if name == "value_set" else []
+            kwargs[name] = [*members[:_MEMBERS], *more]
     return {**entry, "kwargs": kwargs, "examples": [html.escape(value) for value in entry["examples"] or ()]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,14 @@ from ingest.model.contract import Contract
 from ingest.model.expectation import Expectation
 from ingest.model.ports import Batch
 from ingest.model.reason import Reason
-from ingest.model.supported import ROW_LEVEL, TABLE_LEVEL
+from ingest.model.supported import BY_GX, ROW_LEVEL, TABLE_LEVEL
 from ingest.model.tables import REJECTS
 from ingest.model.verdict import Judged
 from ingest.validate import great
 from ingest.validate.frame import to_frame
 from ingest.validate.mask import considered, members, unexpected
 from ingest.validate.page import page
+from ingest.validate.slow import row_by_row
 from ingest.validate.wording import rule
 
 __all__ = ["EVALUATED_ROWS", "Suite"]
@@ -41,10 +42,11 @@ _ROW_COUNT = "expect_table_row_count_to_be_between"
 
 @dataclass(frozen=True, slots=True)
 class _Mask:
-    """An expectation and the rows (n) that break it."""
+    """An expectation, the rows (n) that break it, and how many it did not pass over as null, where GX judged."""
 
     expectation: Expectation
     broken: npt.NDArray[np.bool_]
+    judged: int | None = None
 
 
 class Suite:
@@ -118,8 +120,10 @@ def _above_zero(expectation: Expectation) -> bool:
 
 def _mask(expectation: Expectation, rows: pa.Table, contract: Contract) -> _Mask:
     where = f"schemas/{contract.dataset}/suite.json: {expectation}"
+    if expectation.type in BY_GX:
+        return _Mask(expectation, *row_by_row(expectation, rows, contract))
     if expectation.type not in ROW_LEVEL:
-        raise ContractError(f"{where} is not supported", remedy=f"use one of {', '.join(sorted(ROW_LEVEL))}")
+        raise ContractError(f"{where} is not supported", remedy=f"use one of {', '.join(sorted(ROW_LEVEL | BY_GX))}")
     try:
         return _Mask(expectation, unexpected(expectation, rows).to_numpy(zero_copy_only=False))
     except (KeyError, pa.ArrowException, re.error, TypeError, ValueError) as error:
@@ -136,7 +140,7 @@ def _first(strict: Sequence[_Mask], size: int) -> tuple[npt.NDArray[np.int32], n
 
 
 def _reached(mask: _Mask, rows: pa.Table) -> bool:
-    judged = considered(mask.expectation, rows)
+    judged = considered(mask.expectation, rows) if mask.judged is None else mask.judged
     return judged == 0 or (judged - int(mask.broken.sum())) / judged >= mask.expectation.mostly
 
 
@@ -156,7 +160,7 @@ def _rejected(
 ) -> pa.Table:
     """Rejects for the rows that this expectation was the first to reject."""
     required = expectation.derived and expectation.type == _NOT_NULL
-    names = [str(expectation.kwargs[key]) for key in ("column", "column_A", "column_B") if key in expectation.kwargs]
+    names = expectation.columns
     texts = [_text(rows.column(name).take(pa.array(index))) for name in names]
     value = texts[0]
     if len(texts) > 1:
@@ -201,13 +205,13 @@ def _report(rows: pa.Table, masks: Sequence[_Mask], contract: Contract) -> dict[
     if report["sampled"]:
         chosen = np.sort(np.random.default_rng(_SEED).choice(rows.num_rows, evaluated, replace=False))
         rows, masks = rows.take(pa.array(chosen)), [replace(mask, broken=mask.broken[chosen]) for mask in masks]
-    names = dict.fromkeys(name for mask in masks for name in _columns(mask.expectation))
-    frame = to_frame(rows, names)
-    outcomes = great.judge(frame, [_for_gx(mask.expectation, rows, frame) for mask in masks], contract.dataset)
-    entries = [_entry(mask, outcome) | told for mask, outcome, told in zip(masks, outcomes, whole, strict=True)]
-    report["expectations"] = entries
+    outcomes = iter(_outcomes(rows, [mask.expectation for mask in masks if mask.judged is None], contract))
+    report["expectations"] = entries = [
+        (_entry(mask, next(outcomes)) if mask.judged is None else _entry_of_gx(mask, told["broken"], report)) | told
+        for mask, told in zip(masks, whole, strict=True)
+    ]
     report["gx_version"] = great.version()
-    report["agrees"] = all(entry["unexpected_count"] == entry["mask_unexpected"] for entry in entries)
+    report["agrees"] = all(entry["mask_unexpected"] in {None, entry["unexpected_count"]} for entry in entries)
     report["success"] = all(entry["success"] for entry in entries)
     return report
 
@@ -217,9 +221,8 @@ def _broken(mask: _Mask, rows: pa.Table, contract: Contract) -> dict[str, Any]:
 
     Reports are kept as long as the lake: no value of a column that the contract classifies goes into one.
     """
-    index, names = np.flatnonzero(mask.broken), list(_columns(mask.expectation))
-    classified = {column.name for column in contract.columns if column.is_classified}
-    if classified.intersection(names):
+    index, names = np.flatnonzero(mask.broken), list(mask.expectation.columns)
+    if contract.classified.intersection(names):
         return {"broken": len(index), "examples": None}
     some = rows.select(names).take(pa.array(index[:_LOOKED_AT]))
     texts = [pc.utf8_slice_codeunits(pc.fill_null(_text(column), "null"), 0, _TEXT_LIMIT) for column in some.columns]
@@ -227,10 +230,12 @@ def _broken(mask: _Mask, rows: pa.Table, contract: Contract) -> dict[str, Any]:
     return {"broken": len(index), "examples": found[:_EXAMPLES]}
 
 
-def _columns(expectation: Expectation) -> Iterator[str]:
-    for key in ("column", "column_A", "column_B"):
-        if key in expectation.kwargs:
-            yield str(expectation.kwargs[key])
+def _outcomes(rows: pa.Table, expectations: Sequence[Expectation], contract: Contract) -> list[great.Outcome]:
+    """What GX says of the same rows as a whole, for each expectation."""
+    if not expectations:
+        return []
+    frame = to_frame(rows, dict.fromkeys(name for expectation in expectations for name in expectation.columns))
+    return great.judge(frame, [_for_gx(expectation, rows, frame) for expectation in expectations], contract.dataset)
 
 
 def _for_gx(expectation: Expectation, rows: pa.Table, frame: pd.DataFrame) -> Expectation:
@@ -256,4 +261,13 @@ def _entry(mask: _Mask, outcome: great.Outcome) -> dict[str, Any]:
         "unexpected_count": outcome.unexpected_count,
         "mask_unexpected": int(mask.broken.sum()),
         "error": outcome.error,
+        "judged_by": "mask",
     }
+
+
+def _entry_of_gx(mask: _Mask, broken: int, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Where GX gave each row its verdict, it is not asked again: the counts are of all rows, also beside a sample."""
+    judged = mask.judged or 0
+    success = judged == 0 or (judged - broken) / judged >= mask.expectation.mostly
+    outcome = great.Outcome(success, report["rows"], broken, None, None)
+    return _entry(mask, outcome) | {"mask_unexpected": None, "judged_by": "great_expectations"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ingest.model.expectation import Expectation
@@ -14,9 +14,19 @@ _LISTED = 12
 """Members of a value set that a sentence names."""
 
 
+_OF_SEVERAL = {
+    "expect_column_pair_values_to_be_in_set": "be one of the pairs that the suite lists",
+    "expect_multicolumn_sum_to_equal": "sum to {sum_total}",
+    "expect_multicolumn_values_to_be_equal": "be equal",
+    "expect_select_column_values_to_be_unique_within_record": "differ from each other",
+}
+
+
 def rule(expectation: Expectation) -> str:
     """What the expectation asks for: `total must be between 0 and 100000`."""
     kwargs = expectation.kwargs
+    if expectation.type in _OF_SEVERAL:
+        return f"{' and '.join(expectation.columns)} must {_OF_SEVERAL[expectation.type].format_map(kwargs)}"
     if "column_A" in kwargs:
         equal = expectation.type == "expect_column_pair_values_to_be_equal"
         asks = "equal" if equal else "be at least" if kwargs.get("or_equal") else "be greater than"
@@ -24,26 +34,28 @@ def rule(expectation: Expectation) -> str:
     return f"{kwargs['column']} must {_asks(expectation.type, kwargs)}"
 
 
-def _asks(kind: str, kwargs: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one per type
-    match kind:
-        case "expect_column_values_to_not_be_null":
-            return "be there"
-        case "expect_column_values_to_be_null":
-            return "be null"
-        case "expect_column_values_to_be_in_set":
-            return f"be one of {_members(kwargs['value_set'])}"
-        case "expect_column_values_to_not_be_in_set":
-            return f"be none of {_members(kwargs['value_set'])}"
-        case "expect_column_values_to_match_regex":
-            return f"match {kwargs['regex']}"
-        case "expect_column_values_to_not_match_regex":
-            return f"not match {kwargs['regex']}"
-        case "expect_column_value_lengths_to_equal":
-            return f"have a length of {_number(kwargs['value'])}"
-        case "expect_column_value_lengths_to_be_between":
-            return f"have a length {_range(kwargs)}"
-        case _:
-            return f"be {_range(kwargs)}"
+def _asks(kind: str, kwargs: Mapping[str, Any]) -> str:
+    asks = _ASKS.get(kind)
+    return f"be {_range(kwargs)}" if asks is None else asks(kwargs)
+
+
+_ASKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "expect_column_values_to_not_be_null": lambda _: "be there",
+    "expect_column_values_to_be_null": lambda _: "be null",
+    "expect_column_values_to_be_in_set": lambda kwargs: f"be one of {_members(kwargs['value_set'])}",
+    "expect_column_values_to_not_be_in_set": lambda kwargs: f"be none of {_members(kwargs['value_set'])}",
+    "expect_column_values_to_match_regex": lambda kwargs: f"match {kwargs['regex']}",
+    "expect_column_values_to_not_match_regex": lambda kwargs: f"not match {kwargs['regex']}",
+    "expect_column_values_to_match_regex_list": lambda kwargs: (
+        f"match {'all' if kwargs.get('match_on') == 'all' else 'one'} of {_members(kwargs['regex_list'])}"
+    ),
+    "expect_column_values_to_not_match_regex_list": lambda kwargs: f"match none of {_members(kwargs['regex_list'])}",
+    "expect_column_value_lengths_to_equal": lambda kwargs: f"have a length of {_number(kwargs['value'])}",
+    "expect_column_value_lengths_to_be_between": lambda kwargs: f"have a length {_range(kwargs)}",
+    "expect_column_values_to_be_dateutil_parseable": lambda _: "be a date or a time that dateutil can read",
+    "expect_column_values_to_be_json_parseable": lambda _: "be JSON",
+    "expect_column_values_to_match_strftime_format": lambda kwargs: f"be written as {kwargs['strftime_format']}",
+}
 
 
 def _range(kwargs: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.model.expectation import Expectation
-from ingest.model.supported import KWARGS, REQUIRED, ROW_LEVEL, TABLE_LEVEL
+from ingest.model.supported import BY_GX, KWARGS, REFUSED, REQUIRED, ROW_LEVEL, TABLE_LEVEL
 from tests.catalog.orders import SUITE, SUITE_FILE, assert_says, parsed, refused
 
 
@@ -23,7 +23,79 @@ class TestSuite:
         ("kind", "kwargs", "field", "remedy"),
         [
             ("expect_column_values_to_be_in_sett", {}, "type", "`expect_column_values_to_be_in_set`"),
-            ("expect_multicolumn_sum_to_equal", {}, "type", "`expect_"),
+            ("expect_column_values_to_be_increasing", {"column": "total"}, "order of the rows", "remove the entry"),
+            ("expect_compound_columns_to_be_unique", {"column_list": ["note", "status"]}, "other rows", "remove"),
+            ("expect_column_values_to_match_like_pattern", {"column": "note"}, "regular expression", "match_regex`"),
+            ("expect_column_values_to_be_json_parsable", {}, "type", "`expect_column_values_to_be_json_parseable`"),
+            ("expect_multicolumn_sum_to_equal", {"sum_total": 1}, "column_list", 'add "column_list"'),
+            (
+                "expect_multicolumn_sum_to_equal",
+                {"column_list": ["item_count"], "sum_total": 1},
+                "column_list",
+                '["first", "second"]',
+            ),
+            (
+                "expect_multicolumn_sum_to_equal",
+                {"column_list": ["item_count", "item_count"], "sum_total": 1},
+                "column_list",
+                '["first", "second"]',
+            ),
+            (
+                "expect_multicolumn_sum_to_equal",
+                {"column_list": ["item_count", "total"], "sum_total": 1},
+                "column_list[1]",
+                "integer",
+            ),
+            (
+                "expect_multicolumn_sum_to_equal",
+                {"column_list": ["item_count", "loyalty_points"], "sum_total": 1.5},
+                "sum_total",
+                "whole number",
+            ),
+            (
+                "expect_multicolumn_values_to_be_equal",
+                {"column_list": ["note", "item_count"]},
+                "cannot be compared",
+                "type string",
+            ),
+            (
+                "expect_multicolumn_values_to_be_equal",
+                {"column_list": ["note", "status"], "ignore_row_if": "never"},
+                "ignore_row_if",
+                "all_values_are_missing",
+            ),
+            (
+                "expect_column_values_to_match_strftime_format",
+                {"column": "note", "strftime_format": "YYYY-MM-DD"},
+                "strftime_format",
+                "%Y-%m-%d",
+            ),
+            (
+                "expect_column_values_to_match_strftime_format",
+                {"column": "note", "strftime_format": "%Q"},
+                "strftime_format",
+                "%Y-%m-%d",
+            ),
+            (
+                "expect_column_pair_values_to_be_in_set",
+                {"column_A": "status", "column_B": "item_count", "value_pairs_set": [["placed"]]},
+                "value_pairs_set[0]",
+                '["a", 1]',
+            ),
+            (
+                "expect_column_pair_values_to_be_in_set",
+                {"column_A": "status", "column_B": "item_count", "value_pairs_set": [["placed", "1"]]},
+                "value_pairs_set[0][1]",
+                "integer",
+            ),
+            ("expect_column_values_to_match_regex_list", {"column": "note", "regex_list": []}, "regex_list", "^a"),
+            ("expect_column_values_to_match_regex_list", {"column": "note", "regex_list": ["("]}, "list[0]", "pattern"),
+            (
+                "expect_column_values_to_match_regex_list",
+                {"column": "note", "regex_list": ["a"], "match_on": "some"},
+                "match_on",
+                '"any" or "all"',
+            ),
             ("expect_column_values_to_be_between", {"column": "totl", "min_value": 1}, "kwargs.column", "`total`"),
             ("expect_column_values_to_be_between", {"min_value": 1}, "kwargs.column", 'add "column"'),
             ("expect_column_values_to_be_between", {"column": "total"}, "kwargs", "min_value"),
@@ -135,6 +207,19 @@ class TestSuite:
             ("expect_table_row_count_to_be_between", {"min_value": 1}),
             ("expect_column_mean_to_be_between", {"column": "total", "max_value": 500, "strict_max": True}),
             ("expect_column_values_to_match_regex", {"column": "note", "regex": r"\\1[(?=]"}),
+            (
+                "expect_column_values_to_match_regex_list",
+                {"column": "note", "regex_list": ["a", "^b"], "match_on": "all"},
+            ),
+            ("expect_column_values_to_match_strftime_format", {"column": "note", "strftime_format": "%Y-%m-%d"}),
+            (
+                "expect_column_pair_values_to_be_in_set",
+                {"column_A": "status", "column_B": "item_count", "value_pairs_set": [["placed", 1]]},
+            ),
+            (
+                "expect_multicolumn_sum_to_equal",
+                {"column_list": ["item_count", "loyalty_points"], "sum_total": 9, "mostly": 0.9},
+            ),
         ],
     )
     def test_other_supported_entries_are_loaded_as_they_stand(self, kind: str, kwargs: dict[str, Any]) -> None:
@@ -142,6 +227,8 @@ class TestSuite:
         assert loaded == Expectation(kind, kwargs)
 
     def test_the_supported_types_are_complete(self) -> None:
-        assert set(KWARGS) == ROW_LEVEL | TABLE_LEVEL == set(REQUIRED)
+        assert set(KWARGS) == ROW_LEVEL | BY_GX | TABLE_LEVEL == set(REQUIRED)
         assert not ROW_LEVEL & TABLE_LEVEL
+        assert not BY_GX & (ROW_LEVEL | TABLE_LEVEL)
+        assert not REFUSED.keys() & KWARGS.keys()
         assert all(REQUIRED[kind] <= KWARGS[kind] for kind in KWARGS)

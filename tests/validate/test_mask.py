@@ -17,7 +17,7 @@ from ingest.model.supported import ROW_LEVEL
 from ingest.validate import great
 from ingest.validate.frame import to_frame
 from ingest.validate.mask import unexpected
-from ingest.validate.suite import _columns, _for_gx
+from ingest.validate.suite import _for_gx
 
 _NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # a failure names its rows, and GX is slow
 _TEXTS = st.text(st.sampled_from("ab-0 9٣é\n\0K\u017f😀"), max_size=4)
@@ -96,6 +96,7 @@ def _expectations(draw: st.DrawFn) -> list[Expectation]:
         st.sampled_from([{}, *({"ignore_row_if": f"{w}_missing"} for w in ("both_values_are", "either_value_is"))])
     )
     pair = {"column_A": left, "column_B": right, **ignore}
+    lists = st.lists(_PATTERNS, min_size=1, max_size=3)
     sets = st.lists(_NUMBERS, min_size=1, max_size=3)
     value_set = draw(
         st.sampled_from(
@@ -116,6 +117,12 @@ def _expectations(draw: st.DrawFn) -> list[Expectation]:
         "expect_column_values_to_not_be_in_set": {"column": column, "value_set": members},
         "expect_column_values_to_match_regex": {"column": draw(text), "regex": draw(_PATTERNS)},
         "expect_column_values_to_not_match_regex": {"column": draw(text), "regex": draw(_PATTERNS)},
+        "expect_column_values_to_match_regex_list": {
+            "column": draw(text),
+            "regex_list": draw(lists),
+            **draw(st.sampled_from([{}, {"match_on": "any"}, {"match_on": "all"}])),
+        },
+        "expect_column_values_to_not_match_regex_list": {"column": draw(text), "regex_list": draw(lists)},
         "expect_column_value_lengths_to_be_between": {"column": draw(text), **draw(_bounds(lengths))},
         "expect_column_value_lengths_to_equal": {"column": draw(text), "value": draw(lengths)},
         "expect_column_pair_values_a_to_be_greater_than_b": {**pair, "or_equal": draw(st.booleans())},
@@ -132,7 +139,7 @@ def test_a_mask_names_the_rows_that_great_expectations_names(rows: pa.Table, exp
         mask = unexpected(expectation, rows)
         assert mask.null_count == 0
         mine = [row for row, broken in enumerate(mask.to_pylist()) if broken]
-        assert mine == found, (expectation, rows.select(list(dict.fromkeys(_columns(expectation)))).to_pylist())
+        assert mine == found, (expectation, rows.select(list(dict.fromkeys(expectation.columns))).to_pylist())
 
 
 def _gx_rows(rows: pa.Table, expectations: list[Expectation]) -> list[list[int]]:
