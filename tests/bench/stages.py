@@ -51,6 +51,7 @@ STAGES = {
     "write quarantine": "ingest.lake.published:replace_quarantine",
     "write curated": "ingest.lake.published:append_curated",
     "write accounts": "ingest.lake.published:write_accounts",
+    "report: page": "ingest.validate.suite:page",
     "write report": "ingest.lake.delta:DeltaLake.write_report",
     "totals": "ingest.lake.delta:DeltaLake.totals",
 }
