@@ -38,7 +38,7 @@ STAGES = {
     "decode: parse": "ingest.decode.bulk:Reader.read",
     "decode: why not": "ingest.decode.chunk:diagnose",
     "decode: types": "ingest.decode.chunk:_typed",
-    "decode: unknown fields": "ingest.decode.chunk:_rescued",
+    "decode: unknown fields": "ingest.decode.chunk:_beside",
     "mask": "ingest.validate.suite:_mask",
     "rejects of the mask": "ingest.validate.suite:_rejects",
     "GX: frame": "ingest.validate.suite:to_frame",
