@@ -15,6 +15,9 @@ from ingest.errors import ConfigurationError, LakeUnavailable
 __all__ = ["LocalStorage", "Storage", "open_storage"]
 
 
+_HALF_WRITTEN = ".tmp"
+
+
 class Storage(Protocol):
     """Files by path relative to the lake. Raises `LakeUnavailable` when the storage refuses."""
 
@@ -32,6 +35,10 @@ class Storage(Protocol):
 
     def folders(self, path: str) -> list[str]:
         """The names of the folders in `path`, sorted; none where it does not exist."""
+        ...
+
+    def files(self, path: str) -> list[str]:
+        """The paths of all files below the folder `path`, sorted; none where it does not exist."""
         ...
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
@@ -81,6 +88,13 @@ class LocalStorage:
         with _refusals(target):
             return sorted(entry.name for entry in target.iterdir() if entry.is_dir()) if target.is_dir() else []
 
+    def files(self, path: str) -> list[str]:
+        """The paths of all files below the folder `path`, sorted; half-written ones are none yet."""
+        target = self.root / path
+        with _refusals(target):
+            found = (file for file in target.rglob("*") if file.suffix != _HALF_WRITTEN and file.is_file())
+            return sorted(file.relative_to(self.root).as_posix() for file in found)
+
     def put_if_absent(self, path: str, content: bytes) -> bool:
         """Write beside, then link: of two processes exactly one succeeds, and never with half a file."""
         target = self.root / path
@@ -94,7 +108,7 @@ class LocalStorage:
     @contextlib.contextmanager
     def _written(self, target: Path, content: bytes) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
-        written = target.parent / f".{uuid.uuid4().hex}.tmp"
+        written = target.parent / f".{uuid.uuid4().hex}{_HALF_WRITTEN}"
         try:
             with written.open("xb") as file:  # with the umask's mode: other workers and analysts read it too
                 file.write(content)

@@ -29,6 +29,15 @@ def test_put_replaces_and_get_of_nothing_is_null(tmp_path: Path) -> None:
     assert storage.get("a") == b"2"
 
 
+def test_files_are_listed_with_what_is_below_and_without_what_is_half_written(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    assert storage.files("a") == []
+    for path in ("a/c/d", "a/b", "b"):
+        storage.put(path, b"")
+    (tmp_path / "a" / ".half.tmp").write_bytes(b"")
+    assert storage.files("a") == ["a/b", "a/c/d"]
+
+
 def test_a_storage_that_refuses_is_unavailable_and_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LakeUnavailable, match="file"):
