@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
-from ingest.compose import contract_of, lake_of, rabbitmq_url, standing
+from ingest.compose import contract_of, keys_of, lake_of, rabbitmq_url, standing
 from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
 from ingest.lake import DeltaLake, open_storage
@@ -25,6 +25,7 @@ from ingest.model.completeness import Completeness
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
 from ingest.model.drift import UnknownField
+from ingest.model.erasure import Erased
 from ingest.model.points import Reached, passing
 from ingest.model.ports import Totals
 from ingest.model.replay import Filter, Replayed
@@ -43,6 +44,7 @@ __all__ = [
     "curate",
     "datasets",
     "doctor",
+    "erase",
     "ingest",
     "init",
     "land",
@@ -124,6 +126,8 @@ async def _land(
     from ingest import envelope, steps
     from ingest.sources.rabbitmq import RabbitQueue
 
+    keys = keys_of(settings)
+    steps.screen_of(contract, lake, keys)  # whoever cannot keep an erased person out takes nothing
     stop = asyncio.Event()
     with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
@@ -136,6 +140,7 @@ async def _land(
             stop=stop,
             reached=reached,
             progress=progress,
+            screened=lambda rows: steps.screen_of(contract, lake, keys).emptied(rows),
         )
 
 
@@ -172,6 +177,7 @@ def curate(
         validator=Suite(),
         contract_at=contract_at,
         limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        keys=keys_of(settings),
         accept=accept,
         reached=reached,
         progress=progress,
@@ -222,6 +228,7 @@ def rebuild(
         dates=sorted(chosen),
         decode=decode,
         validator=Suite(),
+        keys=keys_of(settings),
         every=dates is None,
         limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
         dry_run=dry_run,
@@ -256,9 +263,42 @@ def replay(
         decode=decode,
         validator=Suite(),
         limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        keys=keys_of(settings),
         dry_run=dry_run,
         reached=reached,
         progress=progress,
+    )
+
+
+def erase(
+    settings: Settings,
+    dataset: str,
+    key: str,
+    *,
+    nobody_is_active: bool = False,
+    dry_run: bool = False,
+    reached: Reached = passing,
+) -> Erased:
+    """Whose erasure key is `key` out of the dataset, and kept out from then on; proved by a search of every byte.
+
+    Raises:
+        GateClosed: what waits to be curated could not be; the person is kept out already.
+        LakepostError: any other of the tree; after an interruption or a transient one, run it again.
+    """
+    from ingest import steps
+
+    contract, lake = standing(settings, dataset)
+    if not dry_run:
+        lake.prepare(contract)
+    return steps.erase(
+        contract,
+        lake,
+        key,
+        keys=keys_of(settings),
+        drain=lambda: curate(settings, dataset, reached=reached),
+        nobody_is_active=nobody_is_active,
+        dry_run=dry_run,
+        reached=reached,
     )
 
 

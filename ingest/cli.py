@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ingest import api, cli_contracts, cli_quarantine, cli_status, terminal
+from ingest import api, cli_contracts, cli_erase, cli_quarantine, cli_status, terminal
 from ingest.errors import ConfigurationError, GateClosed, LakepostError
 from ingest.model.contract import Contract
 from ingest.model.upkeep import SPARED_HOURS
@@ -33,6 +33,7 @@ app.add_typer(lake_app, name="lake")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.add_typer(cli_contracts.app, name="contracts")
 app.command()(cli_status.status)
+app.command()(cli_erase.erase)
 
 Accept = Annotated[bool, typer.Option("--accept", help="Quarantine the rejects of a closed gate and go on.")]
 

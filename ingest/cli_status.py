@@ -16,7 +16,7 @@ __all__ = ["chosen", "status"]
 
 _SHOWN = 14
 _SHOWN_FIELDS = 10
-_TOTALS = ("dataset", "raw", "curated", "quarantined", "duplicates", "pending", "unknown_date", "holds")
+_TOTALS = ("dataset", "raw", "curated", "quarantined", "duplicates", "erased", "pending", "unknown_date", "holds")
 _DATES = ("event_date", "state", "raw", "curated", "rejected", "dup", "pending", "+1d", "+2d", "+3d", "last_row")
 _SAYS = (
     "closed is an estimate: 99.9 % of the rows are expected to be there, as the last 14 dates show and the SLA says;"

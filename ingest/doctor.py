@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from ingest import catalog
-from ingest.compose import lake_of, rabbitmq_url
+from ingest.compose import keys_of, lake_of, rabbitmq_url
 from ingest.errors import ConfigurationError, LakepostError
-from ingest.model.contract import Contract
+from ingest.model.contract import Contract, Protection
 from ingest.model.finding import Finding
+from ingest.model.keys import HOW_TO_MAKE_A_KEY
 from ingest.settings import Settings
 
 __all__ = ["datasets", "doctor"]
@@ -48,6 +49,7 @@ def doctor(settings: Settings) -> list[Finding]:
             )
         )
     findings += _examine_lake(settings, contracts)
+    findings += _examine_keys(settings, contracts)
     try:
         url = rabbitmq_url(settings)
     except ConfigurationError as error:
@@ -64,3 +66,18 @@ def _examine_lake(settings: Settings, contracts: list[Contract]) -> list[Finding
         return findings + [lake.examine_dataset(contract) for contract in contracts if findings[0].ok]
     except LakepostError as error:
         return [Finding("lake", ok=False, says=error.message, remedy=error.remedy)]
+
+
+def _examine_keys(settings: Settings, contracts: list[Contract]) -> list[Finding]:
+    """Whether there is a key for every column that is hashed, and for everybody who was erased."""
+    try:
+        keys, lake = keys_of(settings), lake_of(settings)
+        for contract in contracts:
+            hashing = [one.name for one in contract.columns if one.protection is Protection.HASH]
+            keys.needed(contract.dataset, (erasure.mark for erasure in lake.erasures(contract.dataset)))
+            if hashing and not keys.by_id:
+                told = f"{contract.dataset} hashes {', '.join(hashing)}, and LAKEPOST_PII_KEYS is not set"
+                return [Finding("keys", ok=False, says=told, remedy=HOW_TO_MAKE_A_KEY)]
+    except LakepostError as error:
+        return [Finding("keys", ok=False, says=error.message, remedy=error.remedy)]
+    return [Finding("keys", ok=True, says=f"{len(keys.by_id)} set, all that contracts and erasures need", remedy="")]

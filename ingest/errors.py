@@ -10,7 +10,7 @@
     │   ├── SourceReplaced             exit 1   a stream or container was deleted and made again
     │   ├── SchemaMismatch             exit 1   the contract's columns, or a batch's, are not the table's
     │   ├── RawTrimmed                 exit 1   raw no longer holds what a date would be rebuilt from
-    │   ├── AccountBroken              exit 1   records != curated + quarantined + duplicates
+    │   ├── AccountBroken              exit 1   records != curated + quarantined + duplicates + erased
     │   └── GateClosed                 exit 3   too much of a batch was rejected; it stays pending
     └── TransientError                 exit 75  the same call may succeed later
         ├── SourceUnavailable          exit 75  the broker refused, vanished or timed out
@@ -94,7 +94,7 @@ class RawTrimmed(TerminalError):
 
 
 class AccountBroken(TerminalError):
-    """A batch's records are not the sum of its curated, quarantined and duplicate rows."""
+    """A batch's records are not the sum of its curated, quarantined, duplicate and erased rows."""
 
 
 class GateClosed(TerminalError):

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     """`file:///…`, an absolute folder."""
     rabbitmq_url: SecretStr = SecretStr("")
     """`amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`."""
+    pii_keys: SecretStr = SecretStr("")
+    """`ID:BASE64,…`: what protected columns and erasures are hashed with, the current key first."""
     schemas_dir: Path = Path("schemas")
     """The folder with one folder per dataset."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ingest.model.contract import Column, Contract, LogicalType, QueueBinding
+import dataclasses
+
+from ingest.model.contract import Column, Contract, LogicalType, Protection, QueueBinding
 from ingest.model.expectation import Expectation
 
-__all__ = ["ORDERS", "column", "contract"]
+__all__ = ["ORDERS", "column", "contract", "with_protection"]
 
 
 def column(
@@ -45,6 +47,15 @@ def contract(columns: tuple[Column, ...], expectations: tuple[Expectation, ...] 
         document="",
         suite_document="",
     )
+
+
+def with_protection(contract: Contract, **how: str) -> Contract:
+    """The contract with columns protected: `note="drop"`."""
+    columns = tuple(
+        dataclasses.replace(one, protection=Protection(how[one.name])) if one.name in how else one
+        for one in contract.columns
+    )
+    return dataclasses.replace(contract, columns=columns)
 
 
 _ITEM = column(

@@ -2,7 +2,8 @@
 
 ====================  ==========================================================================
 `lakepost_rabbitmq`   host, port, login, password, schema (the virtual host), extra `{"tls": true}`
-`lakepost_lake`       extra `{"url": "file:///…"}`; or the folder's path, or the URL, as host
+`lakepost_lake`       extra `{"url": "file:///…"}`; or the folder's path, or the URL, as host;
+                      extra `pii_keys`: the keys of protected columns and of erasures
 ====================  ==========================================================================
 """
 
@@ -22,7 +23,7 @@ from ingest.errors import ConfigurationError
 if TYPE_CHECKING:
     from ingest.settings import Settings
 
-__all__ = ["LAKE", "RABBITMQ", "lake_url", "rabbitmq_url", "task_settings"]
+__all__ = ["LAKE", "RABBITMQ", "lake_url", "pii_keys", "rabbitmq_url", "task_settings"]
 
 RABBITMQ = "lakepost_rabbitmq"
 LAKE = "lakepost_lake"
@@ -41,6 +42,7 @@ def task_settings(schemas_dir: Path) -> Settings:
         schemas_dir=schemas_dir,
         rabbitmq_url=None if rabbitmq is None else rabbitmq_url(rabbitmq),
         lake_url=None if lake is None else lake_url(lake),
+        pii_keys=None if lake is None else pii_keys(lake),
     )
 
 
@@ -70,6 +72,17 @@ def lake_url(connection: Connection) -> str:
     if path and (host.startswith("/") or connection.conn_type == "file"):
         return Path("/", path).as_uri()
     raise ConfigurationError(f"Connection {LAKE} has no URL", remedy='set its extra to {"url": "file:///…"}')
+
+
+def pii_keys(connection: Connection) -> str | None:
+    """The keys in the extra `pii_keys`, as in LAKEPOST_PII_KEYS. Each is masked in the task's log from here on."""
+    keys = _extra(connection).get("pii_keys")
+    if keys is None:
+        return None
+    for entry in str(keys).split(","):
+        if secret := entry.partition(":")[2].strip():
+            mask_secret(secret)
+    return str(keys)
 
 
 def _defined(name: str) -> Connection | None:

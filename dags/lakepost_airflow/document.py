@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ingest.errors import ContractError
-from ingest.model.contract import Column, Contract, LogicalType
+from ingest.model.contract import Column, Contract, LogicalType, Protection
 from ingest.model.expectation import Expectation
 
 __all__ = ["broken_document", "contract_document"]
@@ -49,10 +49,18 @@ def _source(contract: Contract) -> str:
 def _columns(contract: Contract) -> str:
     lines = ["## Columns", "", "| column | type | required | rules | description |", "|---|---|---|---|---|"]
     for name, column in _flat(contract.columns):
-        description = column.description + (f" [{column.classification}]" if column.classification else "")
+        description = column.description + "".join(f" [{mark}]" for mark in _marks(column))
         cells = (f"`{name}`", _type(column), "yes" if column.required else "", _bounds(column), description)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _marks(column: Column) -> Iterator[str]:
+    """The classification, and how curated has the column when not as it is."""
+    if column.classification:
+        yield column.classification
+    if column.protection is not None:
+        yield {Protection.HASH: "hashed in curated", Protection.DROP: "not in curated"}[column.protection]
 
 
 def _flat(columns: tuple[Column, ...], prefix: str = "") -> Iterator[tuple[str, Column]]:

@@ -77,15 +77,16 @@ TABLES = {
         'key VARCHAR, sha256 VARCHAR, event_date DATE, reason VARCHAR, expectation VARCHAR, "column" VARCHAR',
     ),
     "accounts": Table(
-        "SELECT records, curated, quarantined, duplicates FROM delta_scan(getvariable('accounts'))",
-        "records BIGINT, curated BIGINT, quarantined BIGINT, duplicates BIGINT",
+        "SELECT records, curated, quarantined, duplicates, erased FROM delta_scan(getvariable('accounts'))",
+        "records BIGINT, curated BIGINT, quarantined BIGINT, duplicates BIGINT, erased BIGINT",
     ),
 }
 
 _MESSAGE = "'message ' || m.n || ' (' || m.key || ')'"
 _TOTALS = """
     (SELECT coalesce(sum(records), 0) AS records, coalesce(sum(curated), 0) AS curated,
-            coalesce(sum(quarantined), 0) AS quarantined, coalesce(sum(duplicates), 0) AS duplicates FROM accounts)
+            coalesce(sum(quarantined), 0) AS quarantined, coalesce(sum(duplicates), 0) AS duplicates,
+            coalesce(sum(erased), 0) AS erased FROM accounts)
 """
 
 _LOG = "(FROM delta_scan(getvariable('curated')))"
@@ -230,7 +231,7 @@ CHECKS = (
         FROM {_TOTALS} t, (SELECT count(*) AS curated FROM curated) c,
             (SELECT count(*) AS quarantined FROM quarantine) q, (SELECT count(*) AS raw FROM raw) r
         WHERE (t.records, t.curated, t.quarantined) <> (r.raw, c.curated, q.quarantined)
-            OR t.records <> t.curated + t.quarantined + t.duplicates
+            OR t.records <> t.curated + t.quarantined + t.duplicates + t.erased
         """,
     ),
     Check(

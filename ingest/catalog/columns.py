@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ingest.catalog.custom import named
 from ingest.catalog.document import Document, Path, shown, suggestion
 from ingest.catalog.pattern import check_pattern
-from ingest.model.contract import SYSTEM_COLUMNS, Column, LogicalType
+from ingest.model.contract import SYSTEM_COLUMNS, Column, LogicalType, Protection
 
 __all__ = ["read_columns"]
 
@@ -26,6 +27,7 @@ _READ = frozenset(
         "required",
         "description",
         "classification",
+        "customProperties",
     ]
 )
 _DOCUMENTARY = frozenset(
@@ -35,7 +37,6 @@ _DOCUMENTARY = frozenset(
         "synonyms",
         "authoritativeDefinitions",
         "tags",
-        "customProperties",
         "examples",
         "criticalDataElement",
         "deprecated",
@@ -128,11 +129,28 @@ def _column(document: Document, path: Path, value: Mapping[str, Any], *, nested:
         required=value.get("required", False),
         description=" ".join(value.get("description", "").split()),
         classification=value.get("classification"),
+        protection=_protection(document, path, kind, nested=nested),
         children=_fields(document, path, value) if kind is LogicalType.OBJECT else (),
         items=_column(document, (*path, "items"), value["items"], nested=True) if kind is LogicalType.ARRAY else None,
         **digits,
         **rules,
     )
+
+
+def _protection(document: Document, path: Path, kind: LogicalType, *, nested: bool) -> Protection | None:
+    """How the column reaches curated, by its custom property `protect`."""
+    given = named(document, (*path, "customProperties"), ("protect",))
+    if "protect" not in given:
+        return None
+    at, value = given["protect"]
+    if nested:
+        remedy = "move it to the column of the table that the field is in, or send the field as a column of its own"
+        raise document.wrong(at, "not supported for a nested field", remedy=remedy)
+    if value not in tuple(Protection):
+        raise document.wrong(at, f"{shown(value)} is not supported", remedy=suggestion(value, tuple(Protection)))
+    if value == Protection.HASH and kind in {LogicalType.OBJECT, LogicalType.ARRAY}:
+        raise document.wrong(at, f"a column of type {kind} has no text to hash", remedy="write `drop`")
+    return Protection(value)
 
 
 def _type(document: Document, path: Path, value: Mapping[str, Any]) -> tuple[LogicalType, dict[str, Any]]:

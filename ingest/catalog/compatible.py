@@ -10,8 +10,9 @@ rebuild       a wider type: more digits of a decimal; an integer as a number, or
               as a decimal of 19 digits before the point                          until then curate waits
 breaking      a rule added or tightened, `required` too; a new required column;   `lakepost rebuild DATASET --all`
               physicalName, identity, dedupeDays; unknownFields that refuse more
-breaking      a column gone, renamed or of another type; eventTime, firstDate,    a new dataset, or the old one's tables
-              lastDate                                                            begun anew
+breaking      a column gone, renamed, of another type or protected otherwise;     a new dataset, or the old one's tables
+              eventTime, firstDate, lastDate                                      begun anew
+breaking      erasureKey taken away or another                                    it is restored
 breaking      exchange, queue or the queue's kind                                 the old queue is drained first
 breaking      the dataset gone                                                    its status was deprecated or retired
 ============  ==================================================================  =====================================
@@ -43,6 +44,7 @@ _INTEGER_DIGITS = 19  # of int64
 _TEXTS = frozenset({LogicalType.STRING, LogicalType.TIME})  # one type to the table, not to who reads it
 _REBUILD = "run `lakepost rebuild {dataset} --all`"
 _ANEW = "add a new dataset, or begin the tables of {dataset} anew"
+_KEEP_KEY = "once somebody was erased from {dataset}, nothing lands until it is restored"
 _DRAIN = "land what waits in the old queue first; what comes again by the new one counts as a new event"
 
 _Effect = Callable[[Any, Any], Effect]
@@ -70,6 +72,7 @@ _OF_COLUMN: Mapping[str, tuple[_Effect, str]] = {
     "classification": (_in_place, ""),
     "assume_utc": (_if_taken_away, _REBUILD),
     "field": (_breaking, _REBUILD),
+    "protection": (_breaking, _ANEW),
 }
 """Column's fields that are neither its type nor an expectation. One that is not listed anywhere is breaking."""
 
@@ -81,6 +84,7 @@ _OF_CONTRACT: Mapping[str, tuple[_Effect, str]] = {
     **dict.fromkeys(("description", "schedule", "owner", "tags", "gate", "latency"), (_in_place, "")),
     **dict.fromkeys(("identity", "dedupe_days"), (_breaking, _REBUILD)),
     "unknown_fields": (_if_refusing, _REBUILD),
+    "erasure_key": (_if_taken_away, _KEEP_KEY),
     **dict.fromkeys(("event_time", "first_date", "last_date"), (_breaking, _ANEW)),
 }
 _ELSEWHERE = frozenset(

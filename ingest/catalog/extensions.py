@@ -1,6 +1,7 @@
 """The custom properties: what a contract says to Lakepost and ODCS has no word for.
 
-One with a foreign `vendor` belongs to another tool and is left alone. Every other must be known here.
+One with a foreign `vendor` belongs to another tool and is left alone. Every other must be known here; those of a
+column are read by `columns`.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ingest.catalog.custom import is_of_a_column, named, places
 from ingest.catalog.document import Document, Path, shown, suggestion
 from ingest.model.contract import (
     UNKNOWN_DATE,
@@ -25,7 +27,6 @@ from ingest.model.contract import (
 
 __all__ = ["read_binding", "read_extensions"]
 
-_VENDOR = "lakepost"
 _LONGEST = 255  # bytes of an AMQP short string
 _EXCHANGE_TYPES = ("topic", "direct", "fanout")
 _QUEUE_TYPES = ("quorum", "classic")
@@ -37,10 +38,10 @@ def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str
     Raises:
         ContractError: for an unknown one anywhere in the document, a wrong value, or one given twice.
     """
-    for place in _places(document.value, ()):
-        if place != ("customProperties",) and place[:1] != ("servers",):
-            _named(document, place, ())
-    given = _named(document, ("customProperties",), tuple(_READERS))
+    for place in places(document.value, ()):
+        if place != ("customProperties",) and place[:1] != ("servers",) and not is_of_a_column(place):
+            named(document, place, ())
+    given = named(document, ("customProperties",), tuple(_READERS))
     fields = {_READERS[name][0]: _READERS[name][1](document, path, value) for name, (path, value) in given.items()}
     defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Contract)}
     first, last = (defaults | fields)["first_date"], (defaults | fields)["last_date"]
@@ -49,6 +50,8 @@ def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str
         raise document.wrong(path, f"firstDate {first} is after lastDate {last}", remedy="write the earlier date first")
     for index, source in enumerate(fields.get("event_time", ())):
         _event_time_exists(document, (*given["eventTime"][0], index), source, columns)
+    if "erasure_key" in fields:
+        _erasure_key_exists(document, given["erasureKey"][0], fields["erasure_key"], columns)
     return fields
 
 
@@ -63,7 +66,7 @@ def read_binding(document: Document) -> QueueBinding:
         remedy = "name the one broker: `server`, `type: custom`, and the custom property `binding`"
         raise document.wrong(("servers",), f"{len(servers)} servers instead of one", remedy=remedy)
     place: Path = ("servers", 0, "customProperties")
-    given = _named(document, place, ("binding",))
+    given = named(document, place, ("binding",))
     if "binding" not in given:
         remedy = "add `- property: binding` with exchange, queue and routingKeys as its value"
         raise document.wrong(place, "no custom property `binding`", remedy=remedy)
@@ -82,38 +85,6 @@ def read_binding(document: Document) -> QueueBinding:
         queue_type=_choice(document, (*path, "queueType"), value.get("queueType", "quorum"), _QUEUE_TYPES),
         arguments=_arguments(document, (*path, "arguments"), value.get("arguments", {})),
     )
-
-
-def _places(value: Any, path: Path) -> Iterator[Path]:
-    """The paths of all lists of custom properties, outside of their values."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key == "customProperties":
-                yield (*path, key)
-            else:
-                yield from _places(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _places(item, (*path, index))
-
-
-def _named(document: Document, place: Path, known: tuple[str, ...]) -> dict[str, tuple[Path, Any]]:
-    """Lakepost's custom properties at `place`: name → path of the value, value."""
-    found: dict[str, tuple[Path, Any]] = {}
-    items: Any = document.value
-    for step in place:
-        items = items.get(step, ()) if isinstance(items, dict) else items[step]
-    for index, item in enumerate(items):
-        name, path = item["property"], (*place, index)
-        if item.get("vendor", _VENDOR) != _VENDOR:
-            continue
-        if name not in known:
-            remedy = suggestion(name, known) + "; a property of another tool names its `vendor`"
-            raise document.wrong((*path, "property"), f"unknown custom property {shown(name)}", remedy=remedy)
-        if name in found:
-            raise document.wrong((*path, "property"), f"{name} is given twice", remedy="keep one of the two")
-        found[name] = ((*path, "value"), item["value"])
-    return found
 
 
 def _mapping(document: Document, path: Path, value: Any) -> None:
@@ -180,6 +151,24 @@ def _event_time_exists(document: Document, path: Path, source: str, columns: tup
     if found is None or found.type not in {LogicalType.TIMESTAMP, LogicalType.DATE}:
         problem = f"{source} is neither timestamp nor date"
         raise document.wrong(path, problem, remedy="name a field whose logicalType is timestamp or date")
+
+
+def _column_name(document: Document, path: Path, value: Any) -> str:
+    if not isinstance(value, str):
+        remedy = "write the name of one column, for example `customer_id`"
+        raise document.wrong(path, f"{shown(value)} is not a column", remedy=remedy)
+    return value
+
+
+def _erasure_key_exists(document: Document, path: Path, name: str, columns: tuple[Column, ...]) -> None:
+    """Whose rows `lakepost erase` takes out is told by one column of the table itself."""
+    found = next((column for column in columns if column.name == name), None)
+    if found is None:
+        remedy = suggestion(name, [column.name for column in columns])
+        raise document.wrong(path, f"the contract has no column {shown(name)}", remedy=remedy)
+    if found.type not in {LogicalType.STRING, LogicalType.INTEGER}:
+        problem = f"{name} is of type {found.type}, which does not name a person"
+        raise document.wrong(path, problem, remedy="name a column whose logicalType is string or integer")
 
 
 def _date(document: Document, path: Path, value: Any) -> dt.date:
@@ -261,4 +250,5 @@ _READERS: Mapping[str, tuple[str, _Reader]] = {
     "gate": ("gate", _gate),
     "unknownFields": ("unknown_fields", _unknown_fields),
     "schedule": ("schedule", _schedule),
+    "erasureKey": ("erasure_key", _column_name),
 }

@@ -70,7 +70,8 @@ def tell(tables: replaying.Tables, raw_uri: str, accounts_uri: str) -> Told:
         "raw": {date: landed.after.total() for date, landed in landings.items()},
         "curated": _rows(_files(curated)),
         "quarantined": _counted(replaying.standing(tables, curated, quarantine, _DATE)),
-        "duplicates": published.duplicates_by_date(accounts_uri, curated),
+        "duplicates": published.by_date(accounts_uri, curated, "duplicates"),
+        "erased": published.by_date(accounts_uri, curated, "erased"),
         "pending": raw.pending_by_date(raw_uri, published.position(curated), raw_table.version()),
     }
     dates = sorted({date for counted in counts.values() for date in counted})

@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +28,9 @@ from ingest.lake import (
     upkeep,
 )
 from ingest.lake.commit import open_table
-from ingest.lake.storage import Storage
+from ingest.lake.erasures import Erasures
+from ingest.lake.places import as_json, storage_errors
+from ingest.lake.properties import OF_RAW, STATISTICS, keep_up
 from ingest.model.account import Account
 from ingest.model.completeness import Completeness, judged
 from ingest.model.contract import UNKNOWN_DATE, Column, Contract
@@ -37,36 +38,14 @@ from ingest.model.drift import UnknownField
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
 from ingest.model.replay import Chunk, Filter
-from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, STAGES, curated_schema
+from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, STAGES, curated_schema, searched_columns
 from ingest.model.upkeep import Compacted, Vacuumed
 
 __all__ = ["DeltaLake"]
 
-_RAW_PROPERTIES = {
-    "delta.enableChangeDataFeed": "true",
-    # Bodies, headers and keys may hold what erasure must remove: the log keeps no statistics of them.
-    "delta.dataSkippingStatsColumns": "window,row,event_time,landed_at",
-}
 
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    """No Delta or file-system exception leaves the lake."""
-    try:
-        yield
-    except (DeltaError, OSError, pa.ArrowException) as error:
-        raise LakeUnavailable(f"the lake could not be read: {error}", remedy="run `lakepost doctor`") from error
-
-
-class DeltaLake:
+class DeltaLake(Erasures):
     """Implements `ports.Lake` on delta-rs and a `Storage`."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def uri(self, stage: str, dataset: str) -> str:
-        """What delta-rs opens for a table."""
-        return self._storage.table_uri(paths.table(stage, dataset))
 
     def prepare(self, contract: Contract) -> None:
         """Create the dataset's tables where absent and keep the contract under its digest.
@@ -76,37 +55,38 @@ class DeltaLake:
         self._none_gone(contract.dataset)
         contract = self.learned(contract)
         schemas: dict[str, tuple[pa.Schema, list[str] | None, dict[str, str]]] = {
-            "raw": (RAW, ["event_date"], _RAW_PROPERTIES),
-            "curated": (curated_schema(contract), ["event_date"], {}),
-            "quarantine": (QUARANTINE, ["event_date"], {"delta.dataSkippingStatsColumns": "batch,quarantined_at"}),
+            "raw": (RAW, ["event_date"], OF_RAW),
+            "curated": (curated_schema(contract), ["event_date"], {STATISTICS: ",".join(searched_columns(contract))}),
+            "quarantine": (QUARANTINE, ["event_date"], {STATISTICS: "batch,quarantined_at"}),
             "accounts": (ACCOUNTS, None, {}),
         }
-        with _storage_errors():
+        with storage_errors():
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)
                 if not DeltaTable.is_deltatable(uri):
                     _create(uri, schema, partition_by, properties)
+                keep_up(uri, properties)
         self._same_tables(contract.dataset)
-        with _storage_errors():
+        with storage_errors():
             for stage, (schema, _, _) in schemas.items():
                 if stage != "raw":
                     evolving.evolve(self.uri(stage, contract.dataset), schema)
         kept = {"contract": contract.document, "suite": contract.suite_document}
-        self._storage.put_if_absent(paths.contract(contract.dataset, contract.digest), _json(kept))
+        self.storage.put_if_absent(paths.contract(contract.dataset, contract.digest), as_json(kept))
 
     def _none_gone(self, dataset: str) -> None:
         """A table that the lake knows and does not have is not made again: it may be a volume that is not mounted."""
-        known = self._read(paths.tables(dataset)) or {}
+        known = self.read(paths.tables(dataset)) or {}
         gone = [stage for stage in known if not DeltaTable.is_deltatable(self.uri(stage, dataset))]
         if gone:
             raise TableReplaced(f"{', '.join(gone)} of {dataset} is gone from the lake", remedy=_anew(dataset))
 
     def _same_tables(self, dataset: str) -> None:
         """Positions are versions of logs: beside a table that was made again they would skip its rows in silence."""
-        with _storage_errors():
+        with storage_errors():
             found = {stage: str(open_table(self.uri(stage, dataset)).metadata().id) for stage in STAGES}
-        self._storage.put_if_absent(paths.tables(dataset), _json(found))
-        known = self._read(paths.tables(dataset)) or {}
+        self.storage.put_if_absent(paths.tables(dataset), as_json(found))
+        known = self.read(paths.tables(dataset)) or {}
         replaced = [stage for stage in STAGES if known.get(stage) != found[stage]]
         if replaced:
             raise TableReplaced(
@@ -127,13 +107,13 @@ class DeltaLake:
     def learn(self, contract: Contract, columns: Sequence[Column]) -> Contract:
         """Give curated these columns; returns the contract with all that curated has learned then."""
         wanted = dataclasses.replace(contract, learned=(*contract.learned, *columns))
-        with _storage_errors():
+        with storage_errors():
             evolving.evolve(self.uri("curated", contract.dataset), curated_schema(wanted))
         return self.learned(contract)
 
     def widen(self, contract: Contract, account: Mapping[str, Any]) -> None:
         """Rewrite the curated table to wider types where the contract has them."""
-        with _storage_errors():
+        with storage_errors():
             evolving.widen(self.uri("curated", contract.dataset), curated_schema(contract), account)
 
     def exists(self, dataset: str) -> bool:
@@ -143,8 +123,8 @@ class DeltaLake:
     def examine(self) -> Finding:
         """Whether a file can be written to the lake and read back."""
         probe = "_lakepost/probe.json"
-        self._storage.put(probe, b"{}")
-        ok = self._storage.get(probe) == b"{}"
+        self.storage.put(probe, b"{}")
+        ok = self.storage.get(probe) == b"{}"
         says = "can be written and read" if ok else "gave back something else than was written"
         return Finding("lake", ok=ok, says=says, remedy="" if ok else "check the lake's storage")
 
@@ -183,7 +163,7 @@ class DeltaLake:
     def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:
         """The batch that stands recorded after curated's position, else a new one; null when all is read."""
         dataset = contract.dataset
-        with _storage_errors():
+        with storage_errors():
             after = published.position(open_table(self.uri("curated", dataset)))
             if (recorded := self._recorded(dataset, after)) is not None:
                 return recorded
@@ -192,7 +172,7 @@ class DeltaLake:
 
     def contract_text(self, dataset: str, digest: str) -> tuple[str, str]:
         """Contract and suite documents that were kept under `digest`."""
-        kept = self._read(paths.contract(dataset, digest))
+        kept = self.read(paths.contract(dataset, digest))
         if kept is None:
             raise LakeUnavailable(
                 f"the lake does not hold contract {digest} of {dataset}, which a recorded batch needs",
@@ -200,45 +180,38 @@ class DeltaLake:
             )
         return kept["contract"], kept["suite"]
 
-    def _read(self, path: str) -> dict[str, Any] | None:
-        content = self._storage.get(path)
-        try:
-            return None if content is None else json.loads(content)
-        except ValueError as error:
-            raise LakeUnavailable(f"{path} in the lake is not JSON: {error}", remedy="restore that file") from error
-
     def read_raw(self, batch: Batch) -> Iterator[pa.Table]:
         """The batch's inserts, `tables.RAW`, piece by piece, in no order."""
-        with _storage_errors():
+        with storage_errors():
             yield from raw.pieces(self.uri("raw", batch.dataset), batch.after, batch.until)
 
     def known(self, dataset: str, keys: pa.Table, *, dedupe_days: int) -> pa.Array:
         """For each of `keys` (`source`, `event_id`, `event_date`): is it in curated within `dedupe_days`?"""
-        with _storage_errors():
+        with storage_errors():
             return search.known(open_table(self.uri("curated", dataset)), keys, dedupe_days=dedupe_days)
 
     def record_batch(self, batch: Batch) -> Batch:
         """Put the batch under its `after` if nothing stands there; returns what stands there now."""
-        content = _json({key: value for key, value in dataclasses.asdict(batch).items() if key != "recorded"})
-        self._storage.put_if_absent(paths.batch(batch.dataset, batch.after), content)
+        content = as_json({key: value for key, value in dataclasses.asdict(batch).items() if key != "recorded"})
+        self.storage.put_if_absent(paths.batch(batch.dataset, batch.after), content)
         recorded = self._recorded(batch.dataset, batch.after)
         if recorded is None:
             raise LakeUnavailable(f"the record of batch {batch.until} vanished", remedy="run the same command again")
         return recorded
 
     def _recorded(self, dataset: str, after: int) -> Batch | None:
-        kept = self._read(paths.batch(dataset, after))
+        kept = self.read(paths.batch(dataset, after))
         return None if kept is None else Batch(**kept, recorded=True)
 
     def curated_until(self, dataset: str) -> int:
         """The raw version that curated has been read to."""
-        with _storage_errors():
+        with storage_errors():
             return published.position(open_table(self.uri("curated", dataset)))
 
     def write_quarantine(self, batch: Batch, rows: pa.Table) -> None:
         """Replace the batch's quarantine rows."""
         curated = self.uri("curated", batch.dataset)
-        with _storage_errors():
+        with storage_errors():
             published.replace_quarantine(self.uri("quarantine", batch.dataset), curated, batch, rows)
 
     def curated_version(self, dataset: str) -> int:
@@ -249,73 +222,67 @@ class DeltaLake:
         self, batch: Batch, rows: pa.Table, account: Mapping[str, Any], *, seen: int | None = None
     ) -> int:
         """Append the batch's rows, the point of truth; returns curated's version."""
-        with _storage_errors():
+        with storage_errors():
             return published.append_curated(self.uri("curated", batch.dataset), batch, rows, account, seen)
 
     def replay_chunks(self, dataset: str, *, max_rows: int, max_bytes: int) -> list[Chunk]:
         """What stands in quarantine, in chunks of whole windows within both limits, oldest first."""
-        with _storage_errors():
-            return replaying.chunks(self._tables(dataset), max_rows=max_rows, max_bytes=max_bytes)
+        with storage_errors():
+            return replaying.chunks(self.tables(dataset), max_rows=max_rows, max_bytes=max_bytes)
 
     def pin_chunk(self, chunk: Chunk) -> replaying.DeltaChunk:
         """The chunk's rows as of one version of curated."""
-        with _storage_errors():
-            return replaying.DeltaChunk(self._tables(chunk.dataset), chunk)
+        with storage_errors():
+            return replaying.DeltaChunk(self.tables(chunk.dataset), chunk)
 
     def finish_replay(self, dataset: str) -> int:
         """Take out of quarantine what a killed replay has moved; returns how many rows."""
-        with _storage_errors():
-            return replaying.finish(self._tables(dataset))
+        with storage_errors():
+            return replaying.finish(self.tables(dataset))
 
     def quarantine_groups(self, dataset: str) -> list[dict[str, Any]]:
         """Quarantine by reason, expectation, column and contract version, most rows first."""
-        with _storage_errors():
-            return rejected.groups(self._tables(dataset))
+        with storage_errors():
+            return rejected.groups(self.tables(dataset))
 
     def quarantine_rows(self, dataset: str, wanted: Filter, limit: int) -> tuple[pa.Table, bool]:
         """The first `limit` rows of quarantine that `wanted` lets through, and whether there are more."""
-        with _storage_errors():
-            return rejected.rows(self._tables(dataset), wanted, limit)
-
-    def _tables(self, dataset: str) -> replaying.Tables:
-        return replaying.Tables(self._storage, dataset)
+        with storage_errors():
+            return rejected.rows(self.tables(dataset), wanted, limit)
 
     def write_accounts(self, dataset: str) -> None:
         """Write the account rows that curated's log holds and `accounts` does not yet."""
-        with _storage_errors():
+        with storage_errors():
             published.write_accounts(self.uri("accounts", dataset), self.uri("curated", dataset))
 
     def pin(self, contract: Contract, date: dt.date) -> rebuilding.Pinned:
         """Pin one event date for a rebuild."""
-        with _storage_errors():
-            return rebuilding.Pinned(self._uris(contract.dataset), contract, date)
+        with storage_errors():
+            return rebuilding.Pinned(self.uris(contract.dataset), contract, date)
 
     def dates(self, dataset: str) -> dict[str, set[dt.date]]:
         """The event dates that each of raw, curated and quarantine holds."""
-        with _storage_errors():
-            return rebuilding.dates(self._uris(dataset))
-
-    def _uris(self, dataset: str) -> dict[str, str]:
-        return {stage: self.uri(stage, dataset) for stage in STAGES}
+        with storage_errors():
+            return rebuilding.dates(self.uris(dataset))
 
     def write_report(self, batch: Batch, report: Mapping[str, Any], page: str) -> str:
         """Keep the validation report of a batch as JSON and as HTML; returns where the page is."""
-        self._storage.put(paths.report(batch.dataset, batch.until), _json(report))
-        self._storage.put(paths.page(batch.dataset, batch.until), page.encode())
-        return self._storage.table_uri(paths.page(batch.dataset, batch.until))
+        self.storage.put(paths.report(batch.dataset, batch.until), as_json(report))
+        self.storage.put(paths.page(batch.dataset, batch.until), page.encode())
+        return self.storage.table_uri(paths.page(batch.dataset, batch.until))
 
     def page(self, dataset: str, until: int) -> str | None:
         """Where the report of the batch that ends with raw version `until` is; null when there is none."""
         path = paths.page(dataset, until)
-        return None if self._storage.get(path) is None else self._storage.table_uri(path)
+        return None if self.storage.get(path) is None else self.storage.table_uri(path)
 
     def totals(self, dataset: str) -> Totals:
         """Rows per table, consistent while a curate runs: all is counted as of one version of curated.
 
         Pending counts the log's appends, so that the sum can fail to add up.
         """
-        with _storage_errors():
-            curated, quarantine = replaying.settled(self._tables(dataset))
+        with storage_errors():
+            curated, quarantine = replaying.settled(self.tables(dataset))
             until = published.position(curated)
             raw_table = open_table(self.uri("raw", dataset))
             files = pa.table(raw_table.get_add_actions(flatten=True))
@@ -323,8 +290,9 @@ class DeltaLake:
             return Totals(
                 raw=raw_table.count(),
                 curated=curated.count(),
-                quarantined=replaying.quarantined(self._tables(dataset), curated, quarantine),
-                duplicates=published.duplicates(self.uri("accounts", dataset), curated),
+                quarantined=replaying.quarantined(self.tables(dataset), curated, quarantine),
+                duplicates=published.counted(self.uri("accounts", dataset), curated, "duplicates"),
+                erased=published.counted(self.uri("accounts", dataset), curated, "erased"),
                 pending=raw.pending_rows(self.uri("raw", dataset), until, raw_table.version()),
                 raw_version=raw_table.version(),
                 curated_version=curated.version(),
@@ -333,43 +301,37 @@ class DeltaLake:
 
     def completeness(self, contract: Contract) -> Completeness:
         """Each event date's rows and whether more are expected."""
-        uris = self._uris(contract.dataset)
-        with _storage_errors():
-            told = completeness.tell(self._tables(contract.dataset), uris["raw"], uris["accounts"])
+        uris = self.uris(contract.dataset)
+        with storage_errors():
+            told = completeness.tell(self.tables(contract.dataset), uris["raw"], uris["accounts"])
         return Completeness(told.watermark, told.landed_until, judged(told.dates, told.watermark, contract))
 
     def compact(self, dataset: str, table: str, *, dry_run: bool) -> Compacted:
         """Rewrite the table's partitions that have several small files."""
-        with _storage_errors():
+        with storage_errors():
             return upkeep.compact(table, self.uri(table, dataset), dry_run=dry_run)
 
     def vacuum(self, dataset: str, table: str, *, hours: int, dry_run: bool) -> Vacuumed:
         """Remove the table's files older than `hours` that no version and no reader by version needs."""
-        with _storage_errors():
-            uri, is_raw = self.uri(table, dataset), table == "raw"
-            if is_raw:
-                read = published.position(open_table(self.uri("curated", dataset)))
-            else:
-                read = open_table(uri).version()
-                if table == "curated":
-                    read = published.accounted(open_table(self.uri("accounts", dataset)), uri, read)
-            return upkeep.vacuum(table, uri, unread_after=read, keep_files=is_raw, hours=hours, dry_run=dry_run)
+        with storage_errors():
+            uri, read = self.uri(table, dataset), self.read_until(dataset, table)
+            return upkeep.vacuum(table, uri, unread_after=read, keep_files=table == "raw", hours=hours, dry_run=dry_run)
 
     def partitions_since(self, dataset: str, version: int) -> tuple[list[str], int]:
         """The event dates (ISO, ascending) touched after curated's `version`, and the newest accounted version."""
-        with _storage_errors():
+        with storage_errors():
             newer = published.accounts(self.uri("accounts", dataset), version).to_pylist()
         dates = sorted({date for row in newer for date in json.loads(row["partitions"])})
         return dates, newer[-1]["curated_version"] if newer else version
 
     def unknown_fields(self, dataset: str) -> list[UnknownField]:
         """Each field that bodies had and the contract did not name, most rows first."""
-        with _storage_errors():
+        with storage_errors():
             return drift.unknown_fields(self.uri("accounts", dataset))
 
     def last_account(self, dataset: str) -> Account | None:
         """The account of the newest batch, or null."""
-        with _storage_errors():
+        with storage_errors():
             accounts = published.accounts(self.uri("accounts", dataset)).to_pylist()
         rows = [row for row in accounts if row["kind"] == "curate"]
         if not rows:
@@ -401,11 +363,3 @@ def _create(uri: str, schema: pa.Schema, partition_by: list[str] | None, propert
     except DeltaError:
         if not DeltaTable.is_deltatable(uri):
             raise
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, default=_text).encode()
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, dt.date) else str(value)

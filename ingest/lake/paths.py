@@ -9,11 +9,12 @@
     <lake>/_lakepost/replays/<dataset>/<number>.json       the rows that a replay takes out of quarantine
     <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
     <lake>/_lakepost/reports/<dataset>/<until>.html        the same to read
+    <lake>/_lakepost/erased/<dataset>/<key>-<hash>.json    somebody who was erased, by keyed hash
 """
 
 from __future__ import annotations
 
-__all__ = ["batch", "contract", "page", "replay", "report", "table", "tables"]
+__all__ = ["batch", "contract", "erased", "erasure", "page", "replay", "report", "table", "tables"]
 
 
 def table(stage: str, dataset: str) -> str:
@@ -49,3 +50,13 @@ def page(dataset: str, until: int) -> str:
 def replay(dataset: str, number: int) -> str:
     """The rows that replay `number` takes out of quarantine; inert until curated's log names that number."""
     return f"_lakepost/replays/{dataset}/{number:020d}.json"
+
+
+def erased(dataset: str) -> str:
+    """The folder of those who were erased from the dataset."""
+    return f"_lakepost/erased/{dataset}"
+
+
+def erasure(dataset: str, hashed: str) -> str:
+    """Somebody who was erased; `hashed` is `Keys.hashed`."""
+    return f"{erased(dataset)}/{hashed.replace(':', '-')}.json"

@@ -22,9 +22,8 @@ __all__ = [
     "accounted",
     "accounts",
     "append_curated",
-    "duplicates",
-    "duplicates_by_date",
-    "duplicates_of",
+    "by_date",
+    "counted",
     "position",
     "replace_quarantine",
     "write_accounts",
@@ -122,21 +121,16 @@ def accounts(uri: str, after: int = -1) -> pa.Table:
     return pa.Table.from_batches(found, schema=ACCOUNTS).sort_by("curated_version")
 
 
-def duplicates(uri: str, curated: DeltaTable) -> int:
-    """Rows dropped as duplicates up to the version of `curated` as it was opened."""
-    return sum(account["duplicates"] for account in _told(uri, curated, "duplicates"))
+def counted(uri: str, curated: DeltaTable, count: str) -> int:
+    """Rows that the accounts count as `duplicates` or `erased`, up to the version of `curated` as it was opened."""
+    return sum(account[count] or 0 for account in _told(uri, curated, count))
 
 
-def duplicates_of(uri: str, curated: DeltaTable, date: dt.date) -> int:
-    """Rows of one event date dropped as duplicates, up to the version of `curated` as it was opened."""
-    return duplicates_by_date(uri, curated).get(date, 0)
-
-
-def duplicates_by_date(uri: str, curated: DeltaTable) -> dict[dt.date, int]:
-    """Rows of each event date dropped as duplicates, up to the version of `curated` as it was opened."""
+def by_date(uri: str, curated: DeltaTable, count: str) -> dict[dt.date, int]:
+    """Those rows by event date."""
     found: dict[dt.date, int] = defaultdict(int)
-    for account in _told(uri, curated, "duplicates", "duplicates_by_date"):
-        for date, rows in _by_date(account).items():
+    for account in _told(uri, curated, count, f"{count}_by_date"):
+        for date, rows in _by_date(account, count).items():
             found[dt.date.fromisoformat(date)] += rows
     return dict(found)
 
@@ -151,14 +145,15 @@ def _told(uri: str, curated: DeltaTable, *names: str) -> Iterator[Mapping[str, A
     for batch in scan(table, columns, f"curated_version <= {version}"):
         yield from batch.to_pylist()
     if _accounted(table) < version:
-        yield from (told for number, told in _newer(curated.table_uri, _accounted(table)) if number <= version)
+        newer = _newer(curated.table_uri, _accounted(table))
+        yield from (dict.fromkeys(names) | account for number, account in newer if number <= version)
 
 
-def _by_date(account: Mapping[str, Any]) -> dict[str, int]:
-    by_date: dict[str, int] = json.loads(account.get("duplicates_by_date") or "{}")
-    if sum(by_date.values()) != account["duplicates"]:
+def _by_date(account: Mapping[str, Any], count: str) -> dict[str, int]:
+    rows: dict[str, int] = json.loads(account[f"{count}_by_date"] or "{}")
+    if sum(rows.values()) != (account[count] or 0):
         raise AccountBroken(
-            f"an account tells {account['duplicates']} duplicates and {sum(by_date.values())} by event date",
+            f"an account tells {account[count]} rows as {count} and {sum(rows.values())} by event date",
             remedy="this is a defect of Lakepost: keep the lake and report it",
         )
-    return by_date
+    return rows

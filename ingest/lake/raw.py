@@ -90,21 +90,38 @@ def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int]]
 def pieces(uri: str, after: int, until: int) -> Iterator[pa.Table]:
     """The inserts of raw versions (`after`, `until`], `RAW`, in pieces of about `PIECE_ROWS` rows, in no order.
 
-    Compaction between those versions changes nothing. A row that was deleted after its version is read all the
-    same: whoever deletes from raw has curate read everything first.
+    Compaction between those versions changes nothing. Updates are passed over: they are erasures of what was read
+    before, and the files that tell what stood there are gone.
     """
-    columns = [*RAW.names, "_change_type"]
-    reader = open_table(uri).load_cdf(
-        starting_version=after + 1, ending_version=until, columns=columns, allow_out_of_range=True
-    )
     waiting: list[pa.RecordBatch] = []
-    for batch in pa.RecordBatchReader.from_stream(reader):
+    for batch in _changes(uri, after, until):
         waiting.append(batch)
         if sum(part.num_rows for part in waiting) >= PIECE_ROWS:
             yield _inserts(waiting)
             waiting = []
     if waiting:
         yield _inserts(waiting)
+
+
+def _changes(uri: str, after: int, until: int) -> Iterator[pa.RecordBatch]:
+    columns = [*RAW.names, "_change_type"]
+    for first, last in _ranges(uri, after, until):
+        reader = open_table(uri).load_cdf(
+            starting_version=first, ending_version=last, columns=columns, allow_out_of_range=True
+        )
+        yield from pa.RecordBatchReader.from_stream(reader)
+
+
+def _ranges(uri: str, after: int, until: int) -> Iterator[tuple[int, int]]:
+    """The versions in (`after`, `until`] as ranges, both ends included, without updates."""
+    first = after + 1
+    for version, commit_info in commits(uri, after, until):
+        if commit_info.get("operation") == "UPDATE":
+            if first < version:
+                yield first, version - 1
+            first = version + 1
+    if first <= until:
+        yield first, until
 
 
 def _inserts(changes: list[pa.RecordBatch]) -> pa.Table:

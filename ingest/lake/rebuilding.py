@@ -41,7 +41,8 @@ class Pinned:
         self._quarantine = open_table(uris["quarantine"])
         self._raw = open_table(uris["raw"])
         self.raw_bytes = _bytes(self._raw, date)
-        self.duplicates = published.duplicates_of(uris["accounts"], self._curated, date)
+        counts = (published.by_date(uris["accounts"], self._curated, name) for name in ("duplicates", "erased"))
+        self.duplicates, self.erased = (rows.get(date, 0) for rows in counts)
         # A row of a window that was appended beyond the position is pending. By window, and not by time travel: an
         # erased row must not come back, and compacted files of the old version may be vacuumed.
         self._pending = pa.array(raw.pending_windows(uris["raw"], self.position), pa.string())

@@ -27,10 +27,21 @@ from ingest.lake.storage import Storage
 from ingest.model.replay import Chunk
 from ingest.model.tables import QUARANTINE, VERDICT, row_names
 
-__all__ = ["DeltaChunk", "Tables", "chunks", "finish", "quarantined", "settled", "standing"]
+__all__ = [
+    "NUMBER",
+    "REPLAY",
+    "DeltaChunk",
+    "Tables",
+    "chunks",
+    "finish",
+    "is_behind",
+    "quarantined",
+    "settled",
+    "standing",
+]
 
-_REPLAY = "replay"
-_NUMBER = "lakepost.replay"
+REPLAY = "replay"
+NUMBER = "lakepost.replay"
 _JUDGED = [*VERDICT, "contract_version", "contract_digest"]
 _SIZES = pa.schema([QUARANTINE.field(name) for name in ("window", "batch", "body", "headers")])
 
@@ -62,7 +73,7 @@ class Tables:
 
 
 def _number(table: DeltaTable) -> int:
-    return table.transaction_version(_REPLAY) or 0
+    return table.transaction_version(REPLAY) or 0
 
 
 def settled(tables: Tables) -> tuple[DeltaTable, DeltaTable]:
@@ -73,12 +84,17 @@ def settled(tables: Tables) -> tuple[DeltaTable, DeltaTable]:
             return curated, quarantine
 
 
+def is_behind(curated: DeltaTable, quarantine: DeltaTable) -> bool:
+    """Whether rows that curated's commit took have still to leave quarantine: until then nobody begins another."""
+    return _number(quarantine) < _number(curated)
+
+
 def standing(
     tables: Tables, curated: DeltaTable, quarantine: DeltaTable, schema: pa.Schema, where: str = ""
 ) -> Iterator[pa.Table]:
     """Quarantine's rows of the batches that `curated` holds, as accounted for: without those that left already."""
     number = _number(curated)
-    gone = tables.gone(number) if _number(quarantine) < number else None
+    gone = tables.gone(number) if is_behind(curated, quarantine) else None
     wanted = schema if gone is None else pa.unify_schemas([schema, _named()])
     predicate = f"batch <= {position(curated)}" + (f" AND {where}" if where else "")
     for batch in scan(quarantine, wanted, predicate):
@@ -139,11 +155,15 @@ class DeltaChunk:
         self._curated, quarantine = settled(tables)
         self._version = self._curated.version()
         self.position = position(self._curated)
-        self._behind = _number(quarantine) < _number(self._curated)
+        self._behind = is_behind(self._curated, quarantine)
         found = list(standing(tables, self._curated, quarantine, QUARANTINE, _where(chunk)))
         rows = pa.concat_tables(found) if found else QUARANTINE.empty_table()
         self.rows = rows.sort_by([("window", "ascending"), ("row", "ascending")])
         self.there = holds_rows(self._curated, self.rows)
+
+    def narrow(self, kept: pa.Array) -> None:
+        """Go on with these of the rows (boolean): the others stay as they are."""
+        self.rows, self.there = self.rows.filter(kept), self.there.filter(kept)
 
     def move(self, rows: pa.Table, gone: pa.Table, account: Mapping[str, Any], recorded: Any) -> tuple[int, int]:
         """Append `rows` to curated with the account; returns the replay's number and curated's version."""
@@ -153,8 +173,8 @@ class DeltaChunk:
         number = self._tables.record(self._curated, row_names(gone).to_pylist())
         recorded()
         properties = CommitProperties(
-            custom_metadata={ACCOUNT: json.dumps(account, sort_keys=True), _NUMBER: str(number)},
-            app_transactions=[Transaction(_REPLAY, number)],
+            custom_metadata={ACCOUNT: json.dumps(account, sort_keys=True), NUMBER: str(number)},
+            app_transactions=[Transaction(REPLAY, number)],
             max_commit_retries=0,  # an append would not conflict with what came between: a rebuild, a curate
         )
         try:
@@ -168,7 +188,7 @@ class DeltaChunk:
     def _decided(self, number: int, error: Exception) -> int:
         """An error does not mean that nothing was committed: the log says."""
         for version, commit_info in history(self._tables.curated, self._version):
-            if commit_info.get(_NUMBER) == str(number):
+            if commit_info.get(NUMBER) == str(number):
                 return version
         if isinstance(error, CommitFailedError):
             told = f"curated of {self._chunk.dataset} changed while its quarantine was replayed"
@@ -189,7 +209,7 @@ class DeltaChunk:
 
         # Made from what stands there at each attempt, so that doing it twice does it once; the number stays.
         number = _number(open_table(self._tables.quarantine))
-        entry = Entry(_REPLAY, number, lambda table, _attempt: _number(table) > number, where, alone=True)
+        entry = Entry(REPLAY, number, lambda table, _attempt: _number(table) > number, where, alone=True)
         commit(self._tables.quarantine, rows, entry)
 
 
@@ -200,8 +220,10 @@ def finish(tables: Tables) -> int:
     if _number(quarantine) >= number:
         return 0
     gone = tables.gone(number)
-    windows = pc.min_max(pc.list_element(pc.split_pattern(gone, ":"), 0)).as_py()
-    where = f"\"window\" >= '{windows['min']}' AND \"window\" <= '{windows['max']}' AND batch <= {position(curated)}"
+    windows = ", ".join(
+        f"'{window}'" for window in pc.list_element(pc.split_pattern(gone, ":"), 0).unique().to_pylist()
+    )
+    where = f'"window" IN ({windows}) AND batch <= {position(curated)}'
     _take_out(tables, number, where, QUARANTINE.empty_table())
     return len(gone)
 
@@ -212,7 +234,7 @@ def _take_out(tables: Tables, number: int, where: str, kept: pa.Table) -> None:
     def rows(table: DeltaTable) -> pa.Table:
         return _updated(_read(table, where), gone, kept)
 
-    commit(tables.quarantine, rows, Entry(_REPLAY, number, numbered(_REPLAY, number), where, alone=True))
+    commit(tables.quarantine, rows, Entry(REPLAY, number, numbered(REPLAY, number), where, alone=True))
 
 
 def _read(quarantine: DeltaTable, where: str) -> pa.Table:

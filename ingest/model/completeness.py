@@ -56,6 +56,7 @@ class DateRows:
     curated: int = 0
     quarantined: int = 0
     duplicates: int = 0
+    erased: int = 0
     pending: int = 0
     first_landed: dt.datetime | None = None
     last_landed: dt.datetime | None = None

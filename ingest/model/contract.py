@@ -13,6 +13,7 @@ from enum import StrEnum
 from ingest.model.expectation import Expectation
 
 __all__ = [
+    "PERSONAL",
     "SYSTEM_COLUMNS",
     "UNKNOWN_DATE",
     "Column",
@@ -20,6 +21,7 @@ __all__ = [
     "Gate",
     "Identity",
     "LogicalType",
+    "Protection",
     "QueueBinding",
     "UnknownFields",
 ]
@@ -39,6 +41,10 @@ SYSTEM_COLUMNS = (
     "event_date",
 )
 """Columns that curate adds to every curated table, beside `_rescued`; a contract may not use these names."""
+
+
+PERSONAL = "pii"
+"""The classification of columns whose values nothing but raw, curated and a quarantined body may show."""
 
 
 class LogicalType(StrEnum):
@@ -77,13 +83,21 @@ class UnknownFields(StrEnum):
         return self in {UnknownFields.QUARANTINE, UnknownFields.FREEZE}
 
 
+class Protection(StrEnum):
+    """How a column reaches curated when not as it is. Raw keeps it, and the suite judges it, either way."""
+
+    HASH = "hash"  # a keyed hash of its text, which joins with other hashes under the same key
+    DROP = "drop"  # not at all
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: `name` in the curated table, `field` in the payload, and what a value must be.
 
     `children` are the fields of an object; `items` describes the elements of an array. `precision`
     and `scale` belong to decimals. `assume_utc` accepts timestamps that name no zone as UTC.
-    The bounds are the contract's own rules; `catalog.derived` turns them into expectations.
+    The bounds are the contract's own rules; `catalog.derived` turns them into expectations. `protection` is null
+    where curated holds the plain value.
     """
 
     name: str
@@ -102,12 +116,19 @@ class Column:
     pattern: str | None = None
     children: tuple[Column, ...] = ()
     items: Column | None = None
+    protection: Protection | None = None
 
     @property
-    def is_classified(self) -> bool:
-        """Whether the contract classifies the column, or something that is nested in it."""
+    def classes(self) -> frozenset[str]:
+        """The classifications of the column and of all that is nested in it."""
         inner = (*self.children, *([self.items] if self.items else []))
-        return self.classification is not None or any(column.is_classified for column in inner)
+        mine = {self.classification} if self.classification else set()
+        return frozenset(mine).union(*(column.classes for column in inner))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no verdict, report or log may show a value of it."""
+        return self.protection is not None or PERSONAL in self.classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +161,8 @@ class Contract:
     `latency` is the one that the SLA promises from an event to curated; null where it promises none.
     `learned` are columns that the lake's table has beyond the contract, where `unknown_fields` lets it evolve.
     `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
-    in the lake under that digest so that a batch begun with them is finished with them.
+    in the lake under that digest so that a batch begun with them is finished with them. `erasure_key` is the
+    column that tells whose a row is; null: nobody can be erased from the dataset.
     """
 
     dataset: str
@@ -164,8 +186,14 @@ class Contract:
     schedule: str | None = None
     owner: str = ""
     tags: tuple[str, ...] = ()
+    erasure_key: str | None = None
 
     @property
     def classified(self) -> frozenset[str]:
         """The columns of which no report and no error of validation shows a value."""
-        return frozenset(column.name for column in self.columns if column.is_classified)
+        return frozenset(column.name for column in self.columns if column.classes)
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The columns of which no verdict, report or log may show a value."""
+        return frozenset(column.name for column in self.columns if column.is_private)

@@ -14,8 +14,8 @@ class Difference:
     """Counts are rows. `records` are raw's rows of the date that curate has read, `raw_bytes` their files' size.
 
     `before`, `after`, `added`, `removed` and `changed` (same row, other values) are of curated; `verdicts` counts raw
-    rows that became another of curated, quarantined, duplicate. `curated`, `quarantined` and `duplicates` are signed
-    and sum to 0.
+    rows that became another of curated, quarantined, duplicate. `curated`, `quarantined`, `duplicates` and `erased` are
+    signed and sum to 0.
     """
 
     event_date: str
@@ -30,6 +30,7 @@ class Difference:
     curated: int = 0
     quarantined: int = 0
     duplicates: int = 0
+    erased: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `rebuild` prints of a date."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-__all__ = ["OF_INGEST", "OF_REPLAY", "Point", "Reached", "passing"]
+__all__ = ["OF_ERASURE", "OF_INGEST", "OF_REPLAY", "Point", "Reached", "passing"]
 
 
 class Point(StrEnum):
@@ -23,13 +23,22 @@ class Point(StrEnum):
     REPLAY_RECORDED = "replay_recorded"  # of a replay only, like the two below
     REPLAY_MOVED = "replay_moved"
     REPLAY_REMOVED = "replay_removed"
+    ERASURE_STORED = "erasure_stored"  # of an erasure only, like those below
+    ERASURE_DRAINED = "erasure_drained"
+    ERASURE_RECORDED = "erasure_recorded"
+    ERASURE_COMMITTED = "erasure_committed"
+    ERASURE_TAKEN = "erasure_taken"
+    ERASURE_EMPTIED = "erasure_emptied"
 
 
 OF_REPLAY = (Point.REPLAY_RECORDED, Point.REPLAY_MOVED, Point.REPLAY_REMOVED)
 """Points of a replay alone."""
 
+OF_ERASURE = tuple(point for point in Point if point.startswith("erasure"))
+"""Points of an erasure alone, in their order."""
+
 OF_INGEST = tuple(
-    point for point in Point if point not in {Point.QUARANTINE_CLEARED, Point.TABLE_REWRITTEN, *OF_REPLAY}
+    point for point in Point if point not in {Point.QUARANTINE_CLEARED, Point.TABLE_REWRITTEN, *OF_REPLAY, *OF_ERASURE}
 )
 """Points that land and curate pass, in their order."""
 

@@ -14,11 +14,25 @@ import pyarrow as pa
 from ingest.model.account import Account
 from ingest.model.contract import Column, Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
+from ingest.model.erasure import Erasure, Searched
+from ingest.model.points import Reached
 from ingest.model.replay import Chunk
 from ingest.model.upkeep import Compacted, Vacuumed
 from ingest.model.verdict import Decoded, Judged
 
-__all__ = ["Batch", "Decode", "Identify", "Lake", "PinnedChunk", "PinnedDate", "Source", "Totals", "Validator"]
+__all__ = [
+    "AccountOf",
+    "Batch",
+    "Decode",
+    "Identify",
+    "Lake",
+    "PinnedChunk",
+    "PinnedDate",
+    "PinnedErasure",
+    "Source",
+    "Totals",
+    "Validator",
+]
 
 
 class Source(Protocol):
@@ -52,6 +66,10 @@ Identify = Callable[[Delivery], Identified]
 
 Decode = Callable[[pa.Table, Contract], Decoded]
 """Raw rows (`tables.RAW`) → typed rows and rejects. Pure; never raises on content."""
+
+
+AccountOf = Callable[[int, Mapping[str, int], Mapping[str, int]], Mapping[str, Any]]
+"""The account of rows that are erased: signed rows of curated; duplicates and erased by event date (ISO)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +120,12 @@ class Totals:
     raw_version: int
     curated_version: int
     unknown_date: int
+    erased: int = 0
 
     @property
     def accounted(self) -> int:
-        """Rows that are curated, quarantined, counted as duplicates, or pending."""
-        return self.curated + self.quarantined + self.duplicates + self.pending
+        """Rows that are curated, quarantined, counted as duplicates or as erased, or pending."""
+        return self.curated + self.quarantined + self.duplicates + self.pending + self.erased
 
     @property
     def holds(self) -> bool:
@@ -124,6 +143,10 @@ class PinnedChunk(Protocol):
     rows: pa.Table
     there: pa.Array
     position: int
+
+    def narrow(self, kept: pa.Array) -> None:
+        """Go on with these of the rows (boolean): the others stay as they are, whatever follows."""
+        ...
 
     def move(
         self, rows: pa.Table, gone: pa.Table, account: Mapping[str, Any], recorded: Callable[[], None]
@@ -143,17 +166,37 @@ class PinnedChunk(Protocol):
         ...
 
 
+class PinnedErasure(Protocol):
+    """Rows of erased people that curate has read, as of one version of curated.
+
+    `rows`: `tables.RECOGNISED`, of raw; `curated` and `quarantined` of them stand there. `position` as in `PinnedDate`.
+    """
+
+    rows: pa.Table
+    curated: int
+    quarantined: int
+    position: int
+
+    def publish(self, account: AccountOf, reached: Reached) -> None:
+        """Take them out of curated and quarantine, with the account in each commit.
+
+        Raises `Overtaken` when curated has changed since: what was committed till then is accounted for.
+        """
+        ...
+
+
 class PinnedDate(Protocol):
     """One event date, read as of one version of curated; its writes go on top of that version or nowhere.
 
     `position` is the raw version that curated has been read to, `raw_bytes` the size of raw's files of the date;
-    `duplicates` counts those that the accounts tell of it. What is read comes batch by batch, in no order. Writes
-    raise `CommitFailed` when another commit came first.
+    `duplicates` and `erased` count those that the accounts tell of it. What is read comes batch by batch, in no order.
+    Writes raise `CommitFailed` when another commit came first.
     """
 
     position: int
     raw_bytes: int
     duplicates: int
+    erased: int
 
     def windows(self) -> Mapping[str, int]:
         """The windows of which raw holds rows of the date up to the position, and how many."""
@@ -251,6 +294,32 @@ class Lake(Protocol):
 
     def contract_text(self, dataset: str, digest: str) -> tuple[str, str]:
         """Contract and suite documents that were kept under `digest`."""
+        ...
+
+    def erasures(self, dataset: str) -> list[Erasure]:
+        """Everybody who was erased from the dataset."""
+        ...
+
+    def store_erasure(self, dataset: str, erasure: Erasure) -> None:
+        """Remember somebody, before anything of them is removed."""
+        ...
+
+    def fence(self, dataset: str, account: Mapping[str, Any]) -> None:
+        """Commit an account of no rows to curated: what was judged before it is judged again."""
+        ...
+
+    def pin_erasure(self, dataset: str, recognise: Callable[[pa.Table], pa.Table]) -> PinnedErasure:
+        """Read raw up to curated's position and find the rows that `recognise` gives as `tables.RECOGNISED`."""
+        ...
+
+    def empty_raw(self, dataset: str, rows: pa.Table) -> None:
+        """Take the content of these rows away."""
+        ...
+
+    def prove(
+        self, dataset: str, value: str, column: Column, others: Sequence[str], *, nobody_is_active: bool
+    ) -> Searched:
+        """Search every byte for the value and what stands for it; remove what holds it and nothing needs."""
         ...
 
     def read_raw(self, batch: Batch) -> Iterator[pa.Table]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.model.contract import Column, Contract, LogicalType
+from ingest.model.contract import Column, Contract, LogicalType, Protection
 
 __all__ = [
     "ACCOUNTS",
@@ -16,6 +16,7 @@ __all__ = [
     "LEARNED",
     "QUARANTINE",
     "RAW",
+    "RECOGNISED",
     "REJECTS",
     "RESCUED",
     "STAGES",
@@ -24,7 +25,9 @@ __all__ = [
     "arrow_type",
     "curated_schema",
     "decoded_schema",
+    "published_schema",
     "row_names",
+    "searched_columns",
 ]
 
 STAGES = ("raw", "curated", "quarantine", "accounts")
@@ -68,6 +71,15 @@ REJECTS = pa.schema(
     ]
 )
 
+RECOGNISED = pa.schema(
+    [
+        *(RAW.field(name) for name in ("window", "row", "event_date")),
+        pa.field("emptied", pa.bool_(), nullable=False),  # its content was taken out already
+        *(pa.field(name, pa.bool_(), nullable=False) for name in ("event_id", "event_type", "routing_key")),
+    ]
+)
+"""Rows of erased people; the last three: does that column tell who it was?"""
+
 VERDICT = tuple(name for name in REJECTS.names if name != "index")
 """The columns that say why a row is in quarantine."""
 
@@ -101,6 +113,8 @@ ACCOUNTS = pa.schema(
         pa.field("rejected", pa.string(), nullable=False),  # JSON object: reason or expectation → rows
         pa.field("unknown_fields", pa.string()),  # JSON object: path of a field no column takes → rows; null: none
         pa.field("committed_at", TIME, nullable=False),
+        pa.field("erased", pa.int64()),  # rows of people who were erased; null: none
+        pa.field("erased_by_date", pa.string()),  # JSON object: ISO date → rows, signed; null: none
     ]
 )
 
@@ -111,6 +125,10 @@ RESCUED = "_rescued"
 """The column of the fields that a body has and the contract does not name: a JSON object nested as they were."""
 
 _RESCUED = pa.field(RESCUED, pa.string())
+
+
+_MOST_STATISTICS = 32
+"""Columns of a contract that a file's entry in the log tells bounds of: as many as Delta's own default."""
 
 _SCALARS: dict[LogicalType, pa.DataType] = {
     LogicalType.STRING: pa.string(),
@@ -146,11 +164,32 @@ def decoded_schema(contract: Contract) -> pa.Schema:
     return pa.schema([*columns, *learned, _RESCUED])
 
 
+def published_schema(contract: Contract) -> pa.Schema:
+    """The contract's columns as curated has them: without the dropped ones, a hash as text; then `RESCUED`."""
+    kept = [column for column in contract.columns if column.protection is not Protection.DROP]
+    hashed = {column.name: pa.string() for column in kept if column.protection is Protection.HASH}
+    return pa.schema([*(pa.field(one.name, hashed.get(one.name) or arrow_type(one)) for one in kept), _RESCUED])
+
+
+def searched_columns(contract: Contract) -> list[str]:
+    """Columns of curated whose statistics its log keeps: none that is classified, protected or tells whose a row is.
+
+    Top-level scalars only, as delta-rs knows no others by name once they are named at all.
+    """
+    helpful = [
+        column.name
+        for column in contract.columns
+        if not (column.classes or column.protection or column.name == contract.erasure_key)
+        and column.type not in {LogicalType.OBJECT, LogicalType.ARRAY}
+    ]
+    return [*helpful[:_MOST_STATISTICS], "event_time", "window", "row", "landed_at", "batch"]
+
+
 def curated_schema(contract: Contract) -> pa.Schema:
     """The curated table: the contract's columns, then where each row comes from, then its partition."""
     return pa.schema(
         [
-            *decoded_schema(contract),
+            *published_schema(contract),
             *(RAW.field(n) for n in ("event_id", "event_type", "event_time", "source", "window", "row", "landed_at")),
             pa.field("batch", pa.int64(), nullable=False),
             pa.field("event_date", pa.date32(), nullable=False),

@@ -16,6 +16,7 @@ from ingest.errors import AccountBroken, GateClosed, Overtaken
 from ingest.memory import give_back
 from ingest.model.account import Account
 from ingest.model.contract import Contract, UnknownFields
+from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
@@ -42,6 +43,7 @@ def curate(
     validator: Validator,
     contract_at: Callable[[str], Contract],
     limits: Limits,
+    keys: Keys = NO_KEYS,
     accept: bool = False,
     reached: Reached = passing,
     progress: Callable[[int, int], None] | None = None,
@@ -54,6 +56,7 @@ def curate(
 
     Raises:
         GateClosed: too much of a batch was rejected; it stays pending, earlier batches stay done.
+        ConfigurationError: a key is missing that the contract, or somebody's erasure, needs.
         LakeUnavailable, CommitFailed: run again, the same batch is finished.
     """
     begun = time.monotonic()
@@ -65,7 +68,7 @@ def curate(
         # Before anything is recorded: a batch that cannot be published must not stand in the way.
         lake.fits(used, older=older)
         seen = lake.curated_version(batch.dataset)
-        verdicts = judge(batch, used, lake, decode, validator)
+        verdicts = judge(batch, used, lake, decode, validator, keys)
         _conserves(verdicts, batch)
         if lake.curated_until(batch.dataset) >= batch.until:
             continue  # another worker finished it meanwhile: its rows look like duplicates to us
@@ -120,6 +123,8 @@ def _account_row(batch: Batch, contract: Contract, verdicts: Verdicts, *, accept
         "contract_digest": contract.digest,
         "partitions": json.dumps(verdicts.partitions),
         "duplicates_by_date": json.dumps(verdicts.duplicates_by_date),
+        "erased": verdicts.erased,
+        "erased_by_date": json.dumps(verdicts.erased_by_date),
         "rejected": json.dumps(verdicts.rejected),
         "unknown_fields": json.dumps(verdicts.unknown) if verdicts.unknown else None,
         "committed_at": dt.datetime.now(dt.UTC).isoformat(),
@@ -127,7 +132,7 @@ def _account_row(batch: Batch, contract: Contract, verdicts: Verdicts, *, accept
 
 
 def _conserves(verdicts: Verdicts, batch: Batch) -> None:
-    accounted = verdicts.curated.num_rows + verdicts.quarantine.num_rows + verdicts.duplicates
+    accounted = verdicts.curated.num_rows + verdicts.quarantine.num_rows + verdicts.duplicates + verdicts.erased
     if accounted != verdicts.records:
         raise AccountBroken(
             f"batch {batch.until} of {batch.dataset} has {verdicts.records} records but {accounted} verdicts",

@@ -21,13 +21,16 @@ from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Identify, Lake, Source
 from ingest.model.tables import RAW
 
-__all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "land", "raw_rows"]
+__all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "Screened", "land", "raw_rows"]
 
 EventDate = Callable[[Delivery, Identified, Contract], dt.date]
 """The contract's event-date rule: a pure function of bytes and properties."""
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows expected."""
+
+Screened = Callable[[pa.Table], pa.Table]
+"""Rows of raw, with those of erased people emptied."""
 
 PATIENCE = (1.0, 5.0, 20.0, 60.0, 120.0)
 """Pauses between tries to commit a window: in all well below the broker's consumer timeout of 30 minutes."""
@@ -44,7 +47,7 @@ class Landed:
     raw_version: int | None = None
 
 
-async def land(
+async def land(  # noqa: PLR0913 - its ports
     contract: Contract,
     source: Source,
     lake: Lake,
@@ -56,6 +59,7 @@ async def land(
     reached: Reached = passing,
     progress: Progress | None = None,
     patience: Sequence[float] = PATIENCE,
+    screened: Screened | None = None,
 ) -> Landed:
     """Take windows from `source` into raw until `bounds` end the run or `stop` is set.
 
@@ -63,7 +67,8 @@ async def land(
     ends, however it ends, the source gives again. The commit runs in a thread, so that the connection's
     heartbeats go on meanwhile. When the lake refuses, the window is kept in hand and tried again after each of
     the pauses of `patience` (seconds): giving it back would count as a failed delivery, and a queue with a delivery
-    limit throws away what failed too often.
+    limit throws away what failed too often. `screened` is asked just before each try: somebody may have been erased
+    meanwhile.
 
     Raises:
         SourceUnavailable, TopologyError: from the source.
@@ -78,14 +83,7 @@ async def land(
                 continue
             reached(Point.RECEIVED)
             rows = await asyncio.to_thread(raw_rows, window, contract, identify=identify, event_date=event_date)
-            append = functools.partial(
-                lake.append_raw,
-                contract.dataset,
-                rows,
-                window=rows["window"][0].as_py(),
-                application=source.application,
-                position=window.position,
-            )
+            append = functools.partial(_append, lake, contract.dataset, rows, screened, source, window.position)
             version = await _patiently(append, stop, patience)
             reached(Point.RAW_COMMITTED)
             await window.acknowledge()
@@ -95,6 +93,26 @@ async def land(
             if progress is not None:
                 progress(landed.rows, max(expected, landed.rows))
     return landed
+
+
+def _append(
+    lake: Lake,
+    dataset: str,
+    rows: pa.Table,
+    screened: Screened | None,
+    source: Source,
+    position: int | None,
+    *,
+    tried: bool,
+) -> int:
+    return lake.append_raw(
+        dataset,
+        rows if screened is None else screened(rows),
+        window=rows["window"][0].as_py(),
+        application=source.application,
+        position=position,
+        tried=tried,
+    )
 
 
 async def _patiently(append: Callable[..., int], stop: asyncio.Event, patience: Sequence[float]) -> int:

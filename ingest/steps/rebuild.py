@@ -27,12 +27,14 @@ from ingest.errors import CommitFailed
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.difference import Difference
+from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedDate, Validator
 from ingest.model.tables import QUARANTINE
 from ingest.steps.curate import Limits
 from ingest.steps.moved import moved_account
 from ingest.steps.replacement import Replacement, replacement
+from ingest.steps.screen import screen_of
 from ingest.steps.spill import Spill
 from ingest.steps.weighing import Weighing
 
@@ -50,7 +52,7 @@ class Rebuilt:
     differences: tuple[Difference, ...]
 
 
-def rebuild(
+def rebuild(  # noqa: PLR0913 - its ports
     contract: Contract,
     lake: Lake,
     *,
@@ -58,6 +60,7 @@ def rebuild(
     decode: Decode,
     validator: Validator,
     limits: Limits,
+    keys: Keys = NO_KEYS,
     every: bool = False,
     dry_run: bool = False,
     reached: Reached = passing,
@@ -88,7 +91,7 @@ def rebuild(
     found: list[Difference] = []
     for date in dates:
         with tempfile.TemporaryDirectory(prefix="lakepost-") as folder:
-            weighing = Weighing(contract, decode, validator, limits=limits, folder=Path(folder))
+            weighing = Weighing(contract, decode, validator, keys, limits=limits, folder=Path(folder))
             found.append(_rebuild(contract, lake, date, weighing, limits, dry_run=dry_run, reached=reached))
         if progress is not None:
             progress(len(found), len(dates))
@@ -116,7 +119,8 @@ def _rebuild(
 ) -> Difference:
     for attempt in range(1, _ATTEMPTS + 1):
         pinned = lake.pin(contract, date)
-        weighing.read(pinned)  # after a conflict the rows are mostly the same still
+        # After a conflict the rows are mostly the same still; somebody may have been erased.
+        weighing.read(pinned, screen_of(contract, lake, weighing.keys))
         with tempfile.TemporaryDirectory(prefix="lakepost-") as folder:
             new = replacement(date, pinned, weighing, contract, limits=limits, folder=Path(folder))
             if dry_run:
@@ -152,7 +156,7 @@ def _reader(schema: pa.Schema, *stores: Spill) -> pa.RecordBatchReader:
 
 
 def _account_row(difference: Difference, pinned: PinnedDate, contract: Contract) -> dict[str, Any]:
-    date, duplicates = difference.event_date, difference.duplicates
+    date, duplicates, erased = difference.event_date, difference.duplicates, difference.erased
     return moved_account(
         "rebuild",
         contract,
@@ -161,6 +165,7 @@ def _account_row(difference: Difference, pinned: PinnedDate, contract: Contract)
         duplicates=duplicates,
         partitions=[date],
         duplicates_by_date={date: duplicates} if duplicates else {},
+        erased_by_date={date: erased} if erased else {},
     )
 
 

@@ -48,6 +48,7 @@ class _Share:
     rejected: pa.Table
     curated: pa.Table
     quarantine: pa.Table
+    erased: pa.Table
 
 
 def replacement(
@@ -65,12 +66,11 @@ def replacement(
     stores = [weighing.valid, weighing.rejected]
     for batches, schema in ((pinned.curated(), curated_schema(contract)), (pinned.quarantine(), QUARANTINE)):
         stores.append(_put_aside(batches, Slotted(schema, folder, limits), limits))
+    stores.append(weighing.erased)
     parts = shares(stores, limits)
     neighbours = None if parts == [None] else _neighbours(pinned, weighing.valid, folder, limits)
     curated, quarantine, old_rejects = (Spill(stores[at].schema, folder, limits) for at in (0, 1, 1))
-    told = pinned.duplicates
-    before = Difference(date.isoformat(), raw_bytes=pinned.raw_bytes, duplicates=-told, quarantined=told)
-    new = Replacement(before, curated, quarantine, old_rejects)
+    new = Replacement(_untold(date, pinned, weighing.erased.rows), curated, quarantine, old_rejects)
     gone = 0
     for slots in parts:
         share = _Share(*(store.read(slots) for store in stores))
@@ -82,8 +82,21 @@ def replacement(
             f"raw no longer holds {gone} rows that curated and quarantine have of {date}: rebuilding would lose them",
             remedy="leave this date as it is, or restore its raw rows first",
         )
-    new.changes_curated = new.changes_curated or new.difference.duplicates != 0
+    new.changes_curated = new.changes_curated or new.difference.duplicates != 0 or new.difference.erased != 0
     return new
+
+
+def _untold(date: dt.date, pinned: PinnedDate, erased: int) -> Difference:
+    """What the accounts tell of the date, taken back; and its rows of erased people, which nothing else comes of."""
+    more = erased - pinned.erased
+    return Difference(
+        date.isoformat(),
+        records=erased,
+        raw_bytes=pinned.raw_bytes,
+        duplicates=-pinned.duplicates,
+        erased=more,
+        quarantined=pinned.duplicates - more,
+    )
 
 
 def _put_aside(batches: Iterable[pa.RecordBatch], store: Slotted, limits: Limits) -> Slotted:
@@ -104,7 +117,7 @@ def _neighbours(pinned: PinnedDate, valid: Slotted, folder: Path, limits: Limits
 
 
 def _gone(share: _Share) -> int:
-    there = pa.concat_arrays([row_names(share.valid), row_names(share.rejected)])
+    there = pa.concat_arrays([row_names(rows) for rows in (share.valid, share.rejected, share.erased)])
     return sum(_count(pc.invert(_in(row_names(table), there))) for table in (share.curated, share.quarantine))
 
 

@@ -14,12 +14,14 @@ import structlog
 
 from ingest.errors import Overtaken
 from ingest.model.contract import Contract
+from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedChunk, Validator
 from ingest.model.replay import Chunk, Replayed
 from ingest.model.tables import RAW, VERDICT, row_names
 from ingest.steps.curate import Limits
 from ingest.steps.moved import moved_account
+from ingest.steps.screen import Screen, screen_of
 from ingest.steps.verdicts import Verdicts, settle, weigh
 
 __all__ = ["replay"]
@@ -36,6 +38,7 @@ def replay(
     decode: Decode,
     validator: Validator,
     limits: Limits,
+    keys: Keys = NO_KEYS,
     dry_run: bool = False,
     reached: Reached = passing,
     progress: Callable[[int, int], None] | None = None,
@@ -58,7 +61,7 @@ def replay(
     chunks = lake.replay_chunks(contract.dataset, max_rows=limits.rows, max_bytes=limits.bytes)
     total = sum(chunk.rows for chunk in chunks)
     for chunk in chunks:
-        done = _sum(done, _chunk(contract, lake, chunk, decode, validator, dry_run=dry_run, reached=reached))
+        done = _sum(done, _chunk(contract, lake, chunk, decode, validator, keys, dry_run=dry_run, reached=reached))
         if progress is not None:
             progress(done.replayed, total)
     return dataclasses.replace(
@@ -72,6 +75,7 @@ def _chunk(
     chunk: Chunk,
     decode: Decode,
     validator: Validator,
+    keys: Keys,
     *,
     dry_run: bool,
     reached: Reached,
@@ -79,7 +83,8 @@ def _chunk(
     """One chunk, from the start again whenever curated changed under it."""
     for attempt in range(1, _ATTEMPTS + 1):
         pinned = lake.pin_chunk(chunk)
-        verdicts = _judge(pinned, contract, lake, decode, validator)
+        _leave_erased(pinned, screen_of(contract, lake, keys))
+        verdicts = _judge(pinned, contract, lake, decode, validator, keys)
         try:
             if not dry_run:
                 _publish(contract, lake, pinned, verdicts, reached)
@@ -102,7 +107,16 @@ def _chunk(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _judge(pinned: PinnedChunk, contract: Contract, lake: Lake, decode: Decode, validator: Validator) -> Verdicts:
+def _leave_erased(pinned: PinnedChunk, screen: Screen) -> None:
+    """Rows of somebody whose erasure is under way wait for it where they are."""
+    if found := screen.matches(pinned.rows):
+        rows = pa.array(range(pinned.rows.num_rows), pa.int64())
+        pinned.narrow(pc.invert(pc.is_in(rows, value_set=pa.array(sorted(found), pa.int64()))))
+
+
+def _judge(
+    pinned: PinnedChunk, contract: Contract, lake: Lake, decode: Decode, validator: Validator, keys: Keys
+) -> Verdicts:
     """The verdicts of today; rows keep the batch that they came in."""
     rows = pinned.rows.filter(pc.invert(pinned.there))
 
@@ -110,7 +124,7 @@ def _judge(pinned: PinnedChunk, contract: Contract, lake: Lake, decode: Decode, 
         return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
 
     raw = rows.select(RAW.names)
-    verdicts = settle(weigh(raw, contract, decode, validator), raw, contract, known, validator, batch=0)
+    verdicts = settle(weigh(raw, contract, decode, validator), raw, contract, known, validator, batch=0, keys=keys)
     moved = verdicts.curated
     batches = rows["batch"].take(pc.index_in(row_names(moved), value_set=row_names(rows)))
     place = moved.schema.get_field_index("batch")

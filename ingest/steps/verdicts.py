@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -13,13 +14,16 @@ import pyarrow.compute as pc
 
 from ingest.memory import give_back
 from ingest.model.contract import Contract
+from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema
 from ingest.model.verdict import Decoded
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
-from ingest.steps.reading import read_batch
+from ingest.steps.protection import protected, veiled
+from ingest.steps.reading import Read, read_batch
+from ingest.steps.screen import Screen, by_date, screen_of
 
 __all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "settle", "stamped", "weigh"]
 
@@ -44,7 +48,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """`records` = rows of `curated` + rows of `quarantine` + `duplicates`.
+    """`records` = rows of `curated` + rows of `quarantine` + `duplicates` + `erased`.
 
     `rejected` counts quarantined rows by reason or expectation; `failed` names expectations that failed
     on the whole batch, with the rows that broke each; `report` is the validation report; `unknown` counts rows by
@@ -60,6 +64,17 @@ class Verdicts:
     failed: Mapping[str, int]
     report: Mapping[str, Any]
     unknown: Mapping[str, int]
+    erased_dates: Mapping[dt.date, int]
+
+    @property
+    def erased(self) -> int:
+        """Rows of people who were erased: they are counted and go nowhere."""
+        return sum(self.erased_dates.values())
+
+    @property
+    def erased_by_date(self) -> dict[str, int]:
+        """How many of those each event date has, by ISO date, ascending."""
+        return {date.isoformat(): rows for date, rows in sorted(self.erased_dates.items())}
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -74,15 +89,19 @@ class Verdicts:
         return {date.isoformat(): rows for date, rows in sorted(self.duplicate_dates.items())}
 
 
-def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator) -> Verdicts:
+def judge(
+    batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator, keys: Keys = NO_KEYS
+) -> Verdicts:
     """Decode, judge each row, deduplicate the valid, judge the whole. Writes nothing but columns that curated learns.
 
-    Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins.
+    Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins. Rows of people
+    who were erased are only counted.
     """
-    read = read_batch(lake.read_raw(batch), contract, decode, validator)
+    screen = screen_of(contract, lake, keys)
+    read, erased = _read(batch, contract, lake, decode, validator, screen)
     if new := learnable(read.decoded.kinds, contract):
         contract = lake.learn(contract, new)
-        read = read_batch(lake.read_raw(batch), contract, decode, validator)
+        read, erased = _read(batch, contract, lake, decode, validator, screen)
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
     give_back()
@@ -90,7 +109,23 @@ def judge(batch: Batch, contract: Contract, lake: Lake, decode: Decode, validato
     def known(keys: pa.Table) -> pa.ChunkedArray | pa.Array:
         return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
 
-    return settle(weighed, read.raw, contract, known, validator, batch=batch.until)
+    return settle(weighed, read.raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased)
+
+
+def _read(
+    batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator, screen: Screen
+) -> tuple[Read, Counter[dt.date]]:
+    """The batch, decoded, without the rows of people who were erased, and how many those are by event date."""
+    erased: Counter[dt.date] = Counter()
+
+    def others() -> Iterator[pa.Table]:
+        for piece in lake.read_raw(batch):
+            rows, gone = screen.parted(piece)
+            erased.update(by_date(gone))
+            if rows.num_rows:
+                yield rows
+
+    return read_batch(others(), contract, decode, validator), erased
 
 
 def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validator) -> Weighed:
@@ -109,7 +144,7 @@ def judged(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Valid
         refused.append(_with_unknown_fields(*_kept(rows, index, pc.invert(alone))))
         rows, index = _kept(rows, index, alone)
     found = validator.rows(rows, contract)
-    rejects = pa.concat_tables([*refused, _at(found.rejects, index)])
+    rejects = veiled(pa.concat_tables([*refused, _at(found.rejects, index)]), contract)
     valid, index = _kept(rows, index, found.valid)
     return Weighed(valid, index, rejects, found.failed, found.report, decoded.unknown)
 
@@ -121,18 +156,29 @@ def _kept(rows: pa.Table, index: pa.Array, keep: pa.Array | pa.ChunkedArray) -> 
 
 
 def settle(
-    weighed: Weighed, raw: pa.Table, contract: Contract, known: Known, validator: Validator, *, batch: int
+    weighed: Weighed,
+    raw: pa.Table,
+    contract: Contract,
+    known: Known,
+    validator: Validator,
+    *,
+    batch: int,
+    keys: Keys = NO_KEYS,
+    erased: Mapping[dt.date, int] = MappingProxyType({}),
 ) -> Verdicts:
-    """Deduplicate the valid rows, in the order of `raw`, and judge the whole; new rows get `batch`."""
+    """Deduplicate the valid rows, in the order of `raw`, and judge the whole; new rows get `batch`.
+
+    `erased` rows by event date were set aside before and are records all the same.
+    """
     rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
-    keys = raw.select(["source", "event_id", "event_date"]).take(index)
-    kept = first(keys, known, contract)
-    again = keys["event_date"].filter(pc.invert(kept)).value_counts()
+    identities = raw.select(["source", "event_id", "event_date"]).take(index)
+    kept = first(identities, known, contract)
+    again = identities["event_date"].filter(pc.invert(kept)).value_counts()
     rows, index = rows.filter(kept), index.filter(kept)
     failed = {**weighed.failed, **validator.whole(rows, contract)}
     return Verdicts(
-        records=raw.num_rows,
-        curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch),
+        records=raw.num_rows + sum(erased.values()),
+        curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch, keys),
         quarantine=_quarantine(rejects, raw, contract, batch),
         duplicates=pc.sum(pc.invert(kept)).as_py() or 0,
         duplicate_dates={one["values"]: one["counts"] for one in again.to_pylist()},
@@ -140,12 +186,15 @@ def settle(
         failed=failed,
         report=weighed.report,
         unknown=weighed.unknown,
+        erased_dates=erased,
     )
 
 
-def stamped(weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int) -> tuple[pa.Table, pa.Table]:
+def stamped(
+    weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int, keys: Keys = NO_KEYS
+) -> tuple[pa.Table, pa.Table]:
     """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
-    valid = _curated(weighed.rows, raw.drop_columns(["body", "headers"]).take(weighed.index), contract, batch)
+    valid = _curated(weighed.rows, raw.drop_columns(["body", "headers"]).take(weighed.index), contract, batch, keys)
     return valid, _quarantine(weighed.rejects, raw, contract, batch)
 
 
@@ -207,8 +256,8 @@ def _far_apart(keys: pa.Table, is_first: pa.Array, again: pa.Array, reach: dt.ti
     return apart
 
 
-def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: int) -> pa.Table:
-    schema = curated_schema(contract)
+def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: int, keys: Keys) -> pa.Table:
+    schema, rows = curated_schema(contract), protected(rows, contract, keys)
     columns = {name: rows[name] for name in rows.schema.names}
     columns |= {name: raw[name] for name in schema.names if name not in columns and name != "batch"}
     columns["batch"] = pa.repeat(pa.scalar(batch, pa.int64()), raw.num_rows)

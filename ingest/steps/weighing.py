@@ -10,24 +10,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.model.contract import Contract
+from ingest.model.keys import Keys
 from ingest.model.ports import Decode, PinnedDate, Validator
-from ingest.model.tables import QUARANTINE, curated_schema
+from ingest.model.tables import QUARANTINE, RAW, curated_schema
 from ingest.steps.curate import Limits
+from ingest.steps.screen import Screen
 from ingest.steps.spill import Slotted, groups
 from ingest.steps.verdicts import stamped, weigh
 
 __all__ = ["Weighing"]
 
 _ORDER = [("window", "ascending"), ("row", "ascending")]
+_NAMED = pa.schema([RAW.field(name) for name in ("window", "row", "event_id")])
 
 
 class Weighing:
-    """`valid` rows as curated would have them, duplicates included, and `rejected` ones as quarantine would."""
+    """`valid` rows as curated would have them, duplicates included, and `rejected` ones as quarantine would.
+
+    `erased` are rows of people who were erased, set aside.
+    """
 
     def __init__(
-        self, contract: Contract, decode: Decode, validator: Validator, *, limits: Limits, folder: Path
+        self, contract: Contract, decode: Decode, validator: Validator, keys: Keys, *, limits: Limits, folder: Path
     ) -> None:
+        self.keys = keys
         self._contract, self._decode, self._validator = contract, decode, validator
+        self._screen: Screen | None = None
         self._limits, self._folder = limits, folder
         self._windows: Mapping[str, int] = {}
         self._empty()
@@ -35,9 +43,16 @@ class Weighing:
     def _empty(self) -> None:
         self.valid = Slotted(curated_schema(self._contract), self._folder, self._limits)
         self.rejected = Slotted(QUARANTINE, self._folder, self._limits)
+        self.erased = Slotted(_NAMED, self._folder, self._limits)
 
-    def read(self, pinned: PinnedDate) -> None:
-        """Weigh the windows that `pinned` has and that were not weighed before; all, where rows were taken away."""
+    def read(self, pinned: PinnedDate, screen: Screen) -> None:
+        """Weigh the windows that `pinned` has and that were not weighed before.
+
+        All of them, where rows were taken away or `screen` knows somebody more.
+        """
+        if self._screen != screen:
+            self._screen, self._windows = screen, {}
+            self._empty()
         windows = pinned.windows() if self._windows else None
         if windows is not None and any(windows.get(name) != rows for name, rows in self._windows.items()):
             windows, self._windows = None, {}
@@ -47,11 +62,13 @@ class Weighing:
         read: Counter[str] = Counter(self._windows)
         for raw in groups(pinned.read_raw(self._windows), self._limits):
             read.update({one["values"]: one["counts"] for one in pc.value_counts(raw["window"]).to_pylist()})
-            self._weigh(raw.combine_chunks().sort_by(_ORDER))
+            rows, erased = screen.parted(raw.combine_chunks().sort_by(_ORDER))
+            self.erased.add(erased.select(_NAMED.names))
+            self._weigh(rows)
         self._windows = read
 
     def _weigh(self, raw: pa.Table) -> None:
         weighed = weigh(raw, self._contract, self._decode, self._validator)
-        valid, rejected = stamped(weighed, raw, self._contract, batch=0)
+        valid, rejected = stamped(weighed, raw, self._contract, batch=0, keys=self.keys)
         self.valid.add(valid)
         self.rejected.add(rejected)

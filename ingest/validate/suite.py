@@ -33,6 +33,7 @@ __all__ = ["EVALUATED_ROWS", "Suite"]
 EVALUATED_ROWS = 250_000
 """Great Expectations judges at most this many rows of a batch; the masks judge all of them."""
 
+_HIDDEN = "(not shown: the column is private)"
 _SEED = 20260101
 _TEXT_LIMIT = 200
 _EXAMPLES, _LOOKED_AT = 20, 1_000
@@ -105,7 +106,8 @@ class Suite:
         outcomes = great.judge(frame, expectations, contract.dataset)
         for expectation, outcome in zip(expectations, outcomes, strict=True):
             if outcome.error is not None:
-                problem = f"schemas/{contract.dataset}/suite.json: {expectation} cannot be computed: {outcome.error}"
+                why = _shown(outcome.error, expectation, contract)
+                problem = f"schemas/{contract.dataset}/suite.json: {expectation} cannot be computed: {why}"
                 raise ContractError(problem, remedy="remove the expectation, or give it a column of numbers")
         return {str(e): 0 for e, outcome in zip(expectations, outcomes, strict=True) if not outcome.success}
 
@@ -127,7 +129,9 @@ def _mask(expectation: Expectation, rows: pa.Table, contract: Contract) -> _Mask
     try:
         return _Mask(expectation, unexpected(expectation, rows).to_numpy(zero_copy_only=False))
     except (KeyError, pa.ArrowException, re.error, TypeError, ValueError) as error:
-        raise ContractError(f"{where} cannot judge these columns: {error}", remedy="mend its kwargs") from error
+        why = _shown(str(error), expectation, contract)
+        hidden = None if why is _HIDDEN else error  # a chained error would show it all the same
+        raise ContractError(f"{where} cannot judge these columns: {why}", remedy="mend its kwargs") from hidden
 
 
 def _first(strict: Sequence[_Mask], size: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -207,7 +211,12 @@ def _report(rows: pa.Table, masks: Sequence[_Mask], contract: Contract) -> dict[
         rows, masks = rows.take(pa.array(chosen)), [replace(mask, broken=mask.broken[chosen]) for mask in masks]
     outcomes = iter(_outcomes(rows, [mask.expectation for mask in masks if mask.judged is None], contract))
     report["expectations"] = entries = [
-        (_entry(mask, next(outcomes)) if mask.judged is None else _entry_of_gx(mask, told["broken"], report)) | told
+        told
+        | (
+            _entry(mask, next(outcomes), contract)
+            if mask.judged is None
+            else _entry_of_gx(mask, told["broken"], report, contract)
+        )
         for mask, told in zip(masks, whole, strict=True)
     ]
     report["gx_version"] = great.version()
@@ -238,6 +247,12 @@ def _outcomes(rows: pa.Table, expectations: Sequence[Expectation], contract: Con
     return great.judge(frame, [_for_gx(expectation, rows, frame) for expectation in expectations], contract.dataset)
 
 
+def _shown(error: str | None, expectation: Expectation, contract: Contract) -> str | None:
+    """An error's text, unless it may quote a value of a private column."""
+    private = contract.private.intersection(expectation.columns)
+    return _HIDDEN if error is not None and private else error
+
+
 def _for_gx(expectation: Expectation, rows: pa.Table, frame: pd.DataFrame) -> Expectation:
     """The expectation with its value set as values of the frame's column: pandas compares sets by type."""
     if "value_set" not in expectation.kwargs:
@@ -249,7 +264,7 @@ def _for_gx(expectation: Expectation, rows: pa.Table, frame: pd.DataFrame) -> Ex
     return replace(expectation, kwargs={**expectation.kwargs, "value_set": values})
 
 
-def _entry(mask: _Mask, outcome: great.Outcome) -> dict[str, Any]:
+def _entry(mask: _Mask, outcome: great.Outcome, contract: Contract) -> dict[str, Any]:
     expectation = mask.expectation
     return {
         "type": expectation.type,
@@ -260,14 +275,14 @@ def _entry(mask: _Mask, outcome: great.Outcome) -> dict[str, Any]:
         "element_count": outcome.element_count,
         "unexpected_count": outcome.unexpected_count,
         "mask_unexpected": int(mask.broken.sum()),
-        "error": outcome.error,
+        "error": _shown(outcome.error, expectation, contract),
         "judged_by": "mask",
     }
 
 
-def _entry_of_gx(mask: _Mask, broken: int, report: Mapping[str, Any]) -> dict[str, Any]:
+def _entry_of_gx(mask: _Mask, broken: int, report: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     """Where GX gave each row its verdict, it is not asked again: the counts are of all rows, also beside a sample."""
     judged = mask.judged or 0
     success = judged == 0 or (judged - broken) / judged >= mask.expectation.mostly
     outcome = great.Outcome(success, report["rows"], broken, None, None)
-    return _entry(mask, outcome) | {"mask_unexpected": None, "judged_by": "great_expectations"}
+    return _entry(mask, outcome, contract) | {"mask_unexpected": None, "judged_by": "great_expectations"}

@@ -1,6 +1,7 @@
 """Run one verb against the real broker and die by SIGKILL at a named point.
 
 usage: child.py VERB DATASET POINT NTH     (settings from the environment; POINT may be `none`)
+       child.py erase KEY POINT NTH        (of orders)
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def main() -> None:
 
     if verb == "land":
         api.land(load_settings(), dataset, reached=reached)
+    elif verb == "erase":
+        api.erase(load_settings(), "orders", dataset, reached=reached)
     else:
         api.curate(load_settings(), dataset, reached=reached)
 

@@ -48,6 +48,18 @@ def test_the_quoted_password_is_masked_in_logs_like_the_password(monkeypatch: py
     assert any(secret in url for secret in masked)
 
 
+def test_the_keys_of_protected_columns_come_from_the_lakes_extra_and_are_masked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(connections, "mask_secret", masked.append)
+    extra = json.dumps({"url": "file:///data/lake", "pii_keys": "k2:bmV3, k1:b2xk"})
+    _define(monkeypatch, lakepost_lake=_lake(extra=extra))
+    settings = task_settings(tmp_path)
+    assert settings.pii_keys.get_secret_value() == "k2:bmV3, k1:b2xk"
+    assert masked == ["bmV3", "b2xk"]
+
+
 @pytest.mark.parametrize(
     ("connection", "url"),
     [

@@ -17,6 +17,7 @@ from ingest.lake import DeltaLake
 from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Source
 from ingest.sources.memory import MemoryBroker, MemorySource
@@ -65,9 +66,10 @@ class _OneBatch(Exception):
 class Shop:
     """Land and curate through the steps, as `ingest.api` does, with a memory broker in place of RabbitMQ."""
 
-    def __init__(self, lake: DeltaLake, contract: Contract) -> None:
+    def __init__(self, lake: DeltaLake, contract: Contract, keys: Keys = NO_KEYS) -> None:
         self.lake = lake
         self.contract = contract
+        self.keys = keys
         self.broker = MemoryBroker()
         lake.prepare(contract)
 
@@ -93,6 +95,7 @@ class Shop:
                 stop=asyncio.Event(),
                 reached=reached,
                 patience=patience,
+                screened=lambda rows: steps.screen_of(self.contract, self.lake, self.keys).emptied(rows),
             )
         )
 
@@ -133,6 +136,7 @@ class Shop:
                 validator=Suite(),
                 contract_at=contract_at or (lambda _digest: self.contract),
                 limits=Limits(rows=rows),
+                keys=self.keys,
                 accept=accept,
                 reached=counted,
             )
@@ -150,6 +154,7 @@ class Shop:
             validator=Suite(),
             every=not days,
             limits=Limits(rows=rows),
+            keys=self.keys,
             dry_run=dry_run,
             reached=reached,
         )

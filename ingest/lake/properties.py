@@ -1,0 +1,34 @@
+"""The properties of tables, and how a table that was made before gets those of today."""
+
+from __future__ import annotations
+
+from ingest.lake.commit import open_table
+
+__all__ = ["OF_RAW", "STATISTICS", "keep_up"]
+
+STATISTICS = "delta.dataSkippingStatsColumns"
+"""The columns of which the log keeps bounds, by file."""
+
+OF_RAW = {
+    "delta.enableChangeDataFeed": "true",
+    # Bodies, headers and keys may hold what erasure must remove: the log keeps no statistics of them.
+    STATISTICS: "window,row,event_time,landed_at",
+}
+
+
+def keep_up(uri: str, properties: dict[str, str]) -> None:
+    """Bring a table's properties to what they are today.
+
+    Statistics may be kept of fewer columns than today's, never of others. What the log has already stays in it: it
+    goes with the files when these are rewritten.
+    """
+    table = open_table(uri)
+    found = table.metadata().configuration
+    if changed := {name: value for name, value in properties.items() if not _is_kept(name, found.get(name), value)}:
+        table.alter.set_table_properties(changed)
+
+
+def _is_kept(name: str, found: str | None, wanted: str) -> bool:
+    if name == STATISTICS and found is not None:
+        return set(found.split(",")) <= set(wanted.split(","))
+    return found == wanted
