@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 Command = Callable[..., tuple[int, str, str]]
 NARROWER = ("decimal(12,2)", "decimal(11,2)")
 WIDER = ("decimal(12,2)", "decimal(14,2)")
-RAISED = ("version: 1.0.0", "version: 1.1.0")
+RAISED = ("version: 1.1.0", "version: 1.2.0")
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_the_contracts_that_ship_are_right(lakepost: Command) -> None:
     code, told = checked(lakepost)
     assert code == 0
     (orders,) = told["datasets"]
-    assert (orders["dataset"], orders["version"], orders["changes"]) == ("orders", "1.0.0", [])
+    assert (orders["dataset"], orders["version"], orders["changes"]) == ("orders", "1.1.0", [])
     assert orders["samples"] == len(list((ROOT / "schemas" / "orders" / "samples").rglob("*.json")))
-    assert lakepost("contracts", "check")[1].startswith("ok   orders 1.0.0")
+    assert lakepost("contracts", "check")[1].startswith("ok   orders 1.1.0")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_against_an_older_one(lakepost: Command, schemas: Path, tmp_path: Path, 
     shutil.copytree(schemas / "orders", schemas / "returns")
     code, told = checked(lakepost, "--against", older)
     orders, returns = told["datasets"]
-    assert (code, orders["older_version"], orders["version"]) == (1, "1.0.0", "1.1.0")
+    assert (code, orders["older_version"], orders["version"]) == (1, "1.1.0", "1.2.0")
     assert [(one["effect"], one["what"], one["refused"]) for one in orders["changes"]] == [
         ("breaking", "column total", True)
     ]
@@ -139,7 +139,7 @@ def test_against_an_older_one(lakepost: Command, schemas: Path, tmp_path: Path, 
     assert "breaking, refused" in out
     assert "type decimal(12,2) → decimal(11,2)" in out
     assert "raised major version" in err
-    rewrite(schemas, ("version: 1.1.0", "version: 2.0.0"))
+    rewrite(schemas, ("version: 1.2.0", "version: 2.0.0"))
     code, out, err = lakepost("contracts", "check", "--against", older)
     assert (code, "refused" in out, err) == (0, False, "")
     assert "begin the tables of orders anew" in out

@@ -44,10 +44,10 @@ def with_texts(contract: Contract, *texts: tuple[str, str], suite: Texts = (), v
 
 
 def with_channel(contract: Contract, *, suite: Texts = ()) -> Contract:
-    """Version 1.1.0: a nullable column in the midst of the others, a field more in the address and in each item."""
-    return with_texts(contract, *_CHANNEL, suite=suite, version="1.1.0")
+    """Version 1.2.0: a nullable column in the midst of the others, a field more in the address and in each item."""
+    return with_texts(contract, *_CHANNEL, suite=suite, version="1.2.0")
 
 
 def with_wider_types(contract: Contract, *, suite: Texts = ()) -> Contract:
-    """Version 1.2.0: also wider types, a decimal's, a nested one's, an integer as a float and as a decimal."""
-    return with_texts(with_channel(contract), *_WIDER, suite=suite, version="1.2.0")
+    """Version 1.3.0: also wider types, a decimal's, a nested one's, an integer as a float and as a decimal."""
+    return with_texts(with_channel(contract), *_WIDER, suite=suite, version="1.3.0")

@@ -191,7 +191,8 @@ class Contract:
     @property
     def classified(self) -> frozenset[str]:
         """The columns of which no report and no error of validation shows a value."""
-        return frozenset(column.name for column in self.columns if column.classes)
+        hidden = (one for one in self.columns if one.classes or one.protection or one.name == self.erasure_key)
+        return frozenset(column.name for column in hidden)
 
     @property
     def private(self) -> frozenset[str]:

@@ -165,10 +165,15 @@ def decoded_schema(contract: Contract) -> pa.Schema:
 
 
 def published_schema(contract: Contract) -> pa.Schema:
-    """The contract's columns as curated has them: without the dropped ones, a hash as text; then `RESCUED`."""
-    kept = [column for column in contract.columns if column.protection is not Protection.DROP]
-    hashed = {column.name: pa.string() for column in kept if column.protection is Protection.HASH}
-    return pa.schema([*(pa.field(one.name, hashed.get(one.name) or arrow_type(one)) for one in kept), _RESCUED])
+    """`decoded_schema` as curated has it: without the dropped columns, a hash as text."""
+    decoded = decoded_schema(contract)
+    for column in contract.columns:
+        place = decoded.get_field_index(column.name)
+        if column.protection is Protection.DROP:
+            decoded = decoded.remove(place)
+        elif column.protection is Protection.HASH:
+            decoded = decoded.set(place, pa.field(column.name, pa.string()))
+    return decoded
 
 
 def searched_columns(contract: Contract) -> list[str]:

@@ -111,7 +111,7 @@ CONTRACT: list[tuple[str, str, Effect, str, str]] = [
 
 @pytest.mark.parametrize(("old", "new", "effect", "what", "says"), COLUMNS + CONTRACT)
 def test_a_change_of_the_contract(orders: Contract, old: str, new: str, effect: Effect, what: str, says: str) -> None:
-    change, *others = compare(orders, with_texts(orders, (old, new), version="1.0.1"))
+    change, *others = compare(orders, with_texts(orders, (old, new), version="1.1.1"))
     assert (change.effect, change.what, change.says) == (effect, what, says)
     assert [one.says.split(",")[0] for one in others] in ([], ["added"])  # what a column is called instead
     assert change.refused == (effect is BREAKING)
@@ -133,7 +133,7 @@ RULES: list[tuple[str, str, Effect, str]] = [
 
 @pytest.mark.parametrize(("old", "new", "effect", "word"), RULES)
 def test_a_change_of_the_suite(orders: Contract, old: str, new: str, effect: Effect, word: str) -> None:
-    (change,) = compare(orders, with_texts(orders, suite=((old, new),), version="1.0.1"))
+    (change,) = compare(orders, with_texts(orders, suite=((old, new),), version="1.1.1"))
     assert (change.effect, change.what, change.says.split(":")[0]) == (effect, "rule", word)
 
 
@@ -156,7 +156,7 @@ RULES_OF_THE_CONTRACT: list[tuple[str, str, Effect, str]] = [
 
 @pytest.mark.parametrize(("old", "new", "effect", "word"), RULES_OF_THE_CONTRACT)
 def test_a_change_of_a_rule_in_the_contract(orders: Contract, old: str, new: str, effect: Effect, word: str) -> None:
-    changes = compare(orders, with_texts(orders, (old, new), version="1.0.1"))
+    changes = compare(orders, with_texts(orders, (old, new), version="1.1.1"))
     assert (BREAKING in {one.effect for one in changes}) == (effect is BREAKING)
     assert (effect, word) in {(one.effect, one.says.split(":")[0]) for one in changes if one.what == "rule"}
 
@@ -166,7 +166,7 @@ def test_a_rule_that_moves_from_the_suite_to_the_contract_breaks_nothing(orders:
     lengths = PLUS % ("expect_column_value_lengths_to_be_between", "note", ', "max_value": 900')
     suited = with_texts(orders, suite=((LAST, lengths),))
     note = "description: What the customer wrote to the driver."
-    ruled = with_texts(orders, (note, f"logicalTypeOptions: {{maxLength: 900}}\n        {note}"), version="1.0.1")
+    ruled = with_texts(orders, (note, f"logicalTypeOptions: {{maxLength: 900}}\n        {note}"), version="1.1.1")
     assert [(one.effect, one.says) for one in compare(suited, ruled)] == [(IN_PLACE, "documentation changed")]
 
 
@@ -198,11 +198,11 @@ class TestVersions:
     @pytest.mark.parametrize("text", [("domain: shop", "domain: store"), ("decimal(12,2)", "decimal(13,2)")])
     def test_every_change_raises_the_version(self, orders: Contract, text: tuple[str, str]) -> None:
         first, *_ = compare(orders, with_texts(orders, text))
-        assert (first.what, first.says, first.refused) == ("version", "still 1.0.0", True)
+        assert (first.what, first.says, first.refused) == ("version", "still 1.1.0", True)
 
     def test_a_version_does_not_go_down(self, orders: Contract) -> None:
         first, *_ = compare(orders, with_texts(orders, version="0.9.0"))
-        assert (first.says, first.refused) == ("1.0.0 → 0.9.0", True)
+        assert (first.says, first.refused) == ("1.1.0 → 0.9.0", True)
         assert compare(with_texts(orders, version="1.9.0"), with_texts(orders, version="1.10.0"))[0].refused is False
 
     def test_comments_and_layout_are_no_change(self, orders: Contract) -> None:

@@ -60,7 +60,7 @@ class TestShippedOrders:
         assert contract.dedupe_days == 7
         assert contract.gate == Gate(0.05, 1000)
         assert contract.schedule == "*/15 * * * *"
-        assert (contract.version, contract.owner, contract.tags) == ("1.0.0", "shop-orders", ("orders", "rabbitmq"))
+        assert (contract.version, contract.owner, contract.tags) == ("1.1.0", "shop-orders", ("orders", "rabbitmq"))
 
     def test_derives_expectations_from_the_contract_and_appends_the_suite(self) -> None:
         expectations = catalog.load(SCHEMAS, "orders").expectations
