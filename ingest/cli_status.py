@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ingest import api, terminal
+from ingest.errors import ConfigurationError
 from ingest.model.completeness import Completeness, DateState
 from ingest.settings import Settings
 from ingest.terminal import Json, Several, escaped
@@ -35,6 +36,10 @@ def status(
 
     Exits 1 when an account does not hold.
     """
+    if all_dates and dataset is None:
+        raise ConfigurationError(
+            "--all-dates of which dataset?", remedy="name it: `lakepost status DATASET --all-dates`"
+        )
     settings = terminal.settings()
     found = [_totals(settings, name) for name in chosen(settings, dataset)]
     dates = api.completeness(settings, dataset) if dataset else None

@@ -81,6 +81,8 @@ def test_it_says_where_the_newest_batch_s_report_is(status: Command) -> None:
 def test_without_a_dataset_no_date_is_told(status: Command) -> None:
     assert "completeness" not in json.loads(status("--json")[1])["datasets"][0]
     assert "event_date" not in status()[1]
+    code, _, err = status("--all-dates")
+    assert (code, "of which dataset?" in err) == (2, True)
 
 
 def test_in_a_pipe_each_date_is_a_line_of_tab_separated_fields(status: Command) -> None:
