@@ -18,11 +18,11 @@ from deltalake import DeltaTable
 
 from ingest.lake import published, raw, replaying
 from ingest.lake.commit import open_table, scan
-from ingest.model.completeness import DateRows
-from ingest.model.contract import UNKNOWN_DATE
+from ingest.model.completeness import Completeness, DateRows, judged
+from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.tables import RAW
 
-__all__ = ["Told", "tell"]
+__all__ = ["tell"]
 
 _DAY = dt.timedelta(days=1)
 _HOUR = dt.timedelta(hours=1)
@@ -30,15 +30,6 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 _LANDED = pa.schema([RAW.field("event_date"), RAW.field("landed_at")])
 _DATE = pa.schema([RAW.field("event_date")])
 _DATES_AT_ONCE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The dates, ascending; the watermark as `model.completeness` defines it; the newest landing."""
-
-    dates: tuple[DateRows, ...]
-    watermark: dt.datetime | None
-    landed_until: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +51,25 @@ class _Landings:
     moments: list[dt.datetime] = field(default_factory=list)
 
 
-def tell(tables: replaying.Tables, raw_uri: str, accounts_uri: str) -> Told:
-    """All event dates of the dataset, as of one version of curated."""
+def tell(tables: replaying.Tables, uris: Mapping[str, str], contract: Contract) -> Completeness:
+    """All event dates of the dataset, as of one version of curated. `uris` are its tables by stage."""
     curated, quarantine = replaying.settled(tables)
-    raw_table = open_table(raw_uri)
+    raw_table = open_table(uris["raw"])
     files = _files(raw_table)
     landings = _landings(raw_table, files)
     counts: dict[str, Mapping[dt.date, int]] = {
         "raw": {date: landed.after.total() for date, landed in landings.items()},
         "curated": _rows(_files(curated)),
         "quarantined": _counted(replaying.standing(tables, curated, quarantine, _DATE)),
-        "duplicates": published.by_date(accounts_uri, curated, "duplicates"),
-        "erased": published.by_date(accounts_uri, curated, "erased"),
-        "pending": raw.pending_by_date(raw_uri, published.position(curated), raw_table.version()),
+        "duplicates": published.by_date(uris["accounts"], curated, "duplicates"),
+        "erased": published.by_date(uris["accounts"], curated, "erased"),
+        "pending": raw.pending_by_date(uris["raw"], published.position(curated), raw_table.version()),
     }
     dates = sorted({date for counted in counts.values() for date in counted})
     moments = [moment for landed in landings.values() for moment in landed.moments]
-    return Told(
-        dates=tuple(_date(date, counts, landings.get(date, _Landings())) for date in dates),
-        watermark=max(filter(None, map(_reached, files)), default=None),
-        landed_until=max(moments, default=None),
-    )
+    rows = [_date(date, counts, landings.get(date, _Landings())) for date in dates]
+    watermark = max(filter(None, map(_reached, files)), default=None)
+    return Completeness(watermark, max(moments, default=None), judged(rows, watermark, contract))
 
 
 def _date(date: dt.date, counts: Mapping[str, Mapping[dt.date, int]], landed: _Landings) -> DateRows:

@@ -32,7 +32,7 @@ from ingest.lake.erasures import Erasures
 from ingest.lake.places import as_json, storage_errors
 from ingest.lake.properties import OF_RAW, STATISTICS, keep_up
 from ingest.model.account import Account
-from ingest.model.completeness import Completeness, judged
+from ingest.model.completeness import Completeness
 from ingest.model.contract import UNKNOWN_DATE, Column, Contract
 from ingest.model.drift import UnknownField
 from ingest.model.finding import Finding
@@ -301,10 +301,8 @@ class DeltaLake(Erasures):
 
     def completeness(self, contract: Contract) -> Completeness:
         """Each event date's rows and whether more are expected."""
-        uris = self.uris(contract.dataset)
         with storage_errors():
-            told = completeness.tell(self.tables(contract.dataset), uris["raw"], uris["accounts"])
-        return Completeness(told.watermark, told.landed_until, judged(told.dates, told.watermark, contract))
+            return completeness.tell(self.tables(contract.dataset), self.uris(contract.dataset), contract)
 
     def compact(self, dataset: str, table: str, *, dry_run: bool) -> Compacted:
         """Rewrite the table's partitions that have several small files."""
