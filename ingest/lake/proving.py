@@ -29,6 +29,8 @@ from ingest.model.upkeep import SPARED_HOURS
 __all__ = ["prove"]
 
 _LOG = "_delta_log/"
+_REPORTS = "_lakepost/reports/"
+"""Reports give examples of values that are not private: one of them may be somebody's all the same."""
 _BATCH_ROWS = 8_192
 
 
@@ -71,7 +73,10 @@ def prove(
         if path.split("/")[2:3] in ([dataset], [f"{dataset}.json"]):
             content = storage.get(path) or b""
             tally.files, tally.bytes = tally.files + 1, tally.bytes + len(content)
-            if needle.is_in(content):
+            if needle.is_in(content) and path.startswith(_REPORTS):
+                storage.delete(path)
+                tally.removed += 1
+            elif needle.is_in(content):
                 tally.found.append(path)
     return Searched(
         files=tally.files,

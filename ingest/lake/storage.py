@@ -41,6 +41,10 @@ class Storage(Protocol):
         """The paths of all files below the folder `path`, sorted; none where it does not exist."""
         ...
 
+    def delete(self, path: str) -> None:
+        """Remove the file; that there is none is as good."""
+        ...
+
     def put_if_absent(self, path: str, content: bytes) -> bool:
         """Write the file if none stands there; false if one does. Readers never see half of it."""
         ...
@@ -94,6 +98,12 @@ class LocalStorage:
         with _refusals(target):
             found = (file for file in target.rglob("*") if file.suffix != _HALF_WRITTEN and file.is_file())
             return sorted(file.relative_to(self.root).as_posix() for file in found)
+
+    def delete(self, path: str) -> None:
+        """Remove the file; that there is none is as good."""
+        target = self.root / path
+        with _refusals(target):
+            target.unlink(missing_ok=True)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         """Write beside, then link: of two processes exactly one succeeds, and never with half a file."""

@@ -13,7 +13,6 @@ from enum import StrEnum
 from ingest.model.expectation import Expectation
 
 __all__ = [
-    "PERSONAL",
     "SYSTEM_COLUMNS",
     "UNKNOWN_DATE",
     "Column",
@@ -41,10 +40,6 @@ SYSTEM_COLUMNS = (
     "event_date",
 )
 """Columns that curate adds to every curated table, beside `_rescued`; a contract may not use these names."""
-
-
-PERSONAL = "pii"
-"""The classification of columns whose values nothing but raw, curated and a quarantined body may show."""
 
 
 class LogicalType(StrEnum):
@@ -119,16 +114,14 @@ class Column:
     protection: Protection | None = None
 
     @property
-    def classes(self) -> frozenset[str]:
-        """The classifications of the column and of all that is nested in it."""
-        inner = (*self.children, *([self.items] if self.items else []))
-        mine = {self.classification} if self.classification else set()
-        return frozenset(mine).union(*(column.classes for column in inner))
-
-    @property
     def is_private(self) -> bool:
-        """Whether no verdict, report or log may show a value of it."""
-        return self.protection is not None or PERSONAL in self.classes
+        """Whether the contract classifies or protects the column, or something that is nested in it.
+
+        No verdict, report, error or log may show a value of it.
+        """
+        inner = (*self.children, *([self.items] if self.items else []))
+        mine = self.classification is not None or self.protection is not None
+        return mine or any(column.is_private for column in inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +182,6 @@ class Contract:
     erasure_key: str | None = None
 
     @property
-    def classified(self) -> frozenset[str]:
-        """The columns of which no report and no error of validation shows a value."""
-        hidden = (one for one in self.columns if one.classes or one.protection or one.name == self.erasure_key)
-        return frozenset(column.name for column in hidden)
-
-    @property
     def private(self) -> frozenset[str]:
-        """The columns of which no verdict, report or log may show a value."""
-        return frozenset(column.name for column in self.columns if column.is_private)
+        """The columns of which no verdict, report, error or log may show a value; whose a row is among them."""
+        return frozenset(one.name for one in self.columns if one.is_private or one.name == self.erasure_key)

@@ -165,27 +165,21 @@ def decoded_schema(contract: Contract) -> pa.Schema:
 
 
 def published_schema(contract: Contract) -> pa.Schema:
-    """`decoded_schema` as curated has it: without the dropped columns, a hash as text."""
-    decoded = decoded_schema(contract)
-    for column in contract.columns:
-        place = decoded.get_field_index(column.name)
-        if column.protection is Protection.DROP:
-            decoded = decoded.remove(place)
-        elif column.protection is Protection.HASH:
-            decoded = decoded.set(place, pa.field(column.name, pa.string()))
-    return decoded
+    """The decoded columns as curated has them: without the dropped ones, a hash as text."""
+    how = {column.name: column.protection for column in contract.columns}
+    kept = (field for field in decoded_schema(contract) if how.get(field.name) is not Protection.DROP)
+    return pa.schema([pa.field(one.name, pa.string()) if how.get(one.name) is Protection.HASH else one for one in kept])
 
 
 def searched_columns(contract: Contract) -> list[str]:
-    """Columns of curated whose statistics its log keeps: none that is classified, protected or tells whose a row is.
+    """Columns of curated whose statistics its log keeps: none that is private.
 
     Top-level scalars only, as delta-rs knows no others by name once they are named at all.
     """
     helpful = [
         column.name
         for column in contract.columns
-        if not (column.classes or column.protection or column.name == contract.erasure_key)
-        and column.type not in {LogicalType.OBJECT, LogicalType.ARRAY}
+        if column.name not in contract.private and column.type not in {LogicalType.OBJECT, LogicalType.ARRAY}
     ]
     return [*helpful[:_MOST_STATISTICS], "event_time", "window", "row", "landed_at", "batch"]
 

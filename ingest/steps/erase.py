@@ -17,7 +17,7 @@ import structlog
 
 from ingest.errors import CommitFailed, Overtaken
 from ingest.model.contract import Contract
-from ingest.model.erasure import Erased, Erasure, Searched
+from ingest.model.erasure import Erased, Erasure
 from ingest.model.keys import Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Lake, PinnedErasure
@@ -61,21 +61,34 @@ def erase(
         return dataclasses.replace(_erased(contract, pinned), dry_run=True, seconds=time.monotonic() - begun)
     _store(contract, lake, value, mine, keys)
     reached(Point.ERASURE_STORED)
-    done, searched = Erased(contract.dataset), Searched()
+    done = Erased(contract.dataset)
     for _ in range(_ROUNDS):
-        _again(lambda: lake.fence(contract.dataset, _account(contract, lake.curated_until(contract.dataset))))
-        drain()
-        reached(Point.ERASURE_DRAINED)
-        round_done = _take_out(contract, lake, screen_of(contract, lake, keys), reached)
-        done = _sum(done, round_done)
-        column = next(one for one in contract.columns if one.name == contract.erasure_key)
-        hashes = [keys.hashed(value, key) for key in keys.by_id]
-        found = lake.prove(contract.dataset, value, column, hashes, nobody_is_active=nobody_is_active)
-        searched = dataclasses.replace(found, removed=searched.removed + found.removed)
-        if not searched.found or searched.found == searched.waiting:
+        done = _sum(done, _round(contract, lake, value, keys, drain, reached, nobody_is_active=nobody_is_active))
+        if done.proved or done.pending:
             break
-    _log.info("erased", dataset=contract.dataset, rows=done.erased, found=len(searched.found))
-    return dataclasses.replace(done, searched=searched, seconds=time.monotonic() - begun)
+    _log.info("erased", dataset=contract.dataset, rows=done.erased, found=len(done.searched.found))
+    return dataclasses.replace(done, seconds=time.monotonic() - begun)
+
+
+def _round(
+    contract: Contract,
+    lake: Lake,
+    value: str,
+    keys: Keys,
+    drain: Callable[[], object],
+    reached: Reached,
+    *,
+    nobody_is_active: bool,
+) -> Erased:
+    """What stands there now taken out, and all that is left searched, for the value and each of its hashes."""
+    _again(lambda: lake.fence(contract.dataset, _account(contract, lake.curated_until(contract.dataset))))
+    drain()
+    reached(Point.ERASURE_DRAINED)
+    done = _take_out(contract, lake, screen_of(contract, lake, keys), reached)
+    column = next(one for one in contract.columns if one.name == contract.erasure_key)
+    hashes = [keys.hashed(value, key) for key in keys.by_id]
+    searched = lake.prove(contract.dataset, value, column, hashes, nobody_is_active=nobody_is_active)
+    return dataclasses.replace(done, searched=searched)
 
 
 def _store(contract: Contract, lake: Lake, value: str, mine: Erasure, keys: Keys) -> None:
@@ -152,4 +165,5 @@ def _sum(one: Erased, other: Erased) -> Erased:
         erased=one.erased + other.erased,
         curated=one.curated + other.curated,
         quarantined=one.quarantined + other.quarantined,
+        searched=dataclasses.replace(other.searched, removed=one.searched.removed + other.searched.removed),
     )

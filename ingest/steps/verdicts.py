@@ -22,8 +22,8 @@ from ingest.model.verdict import Decoded
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
 from ingest.steps.protection import protected, veiled
-from ingest.steps.reading import Read, read_batch
-from ingest.steps.screen import Screen, by_date, screen_of
+from ingest.steps.reading import read_batch
+from ingest.steps.screen import by_date, screen_of
 
 __all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "settle", "stamped", "weigh"]
 
@@ -97,11 +97,20 @@ def judge(
     Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins. Rows of people
     who were erased are only counted.
     """
-    screen = screen_of(contract, lake, keys)
-    read, erased = _read(batch, contract, lake, decode, validator, screen)
+    screen, erased = screen_of(contract, lake, keys), Counter[dt.date]()
+
+    def others() -> Iterator[pa.Table]:
+        erased.clear()
+        for piece in lake.read_raw(batch):
+            rows, gone = screen.parted(piece)
+            erased.update(by_date(gone))
+            if rows.num_rows:
+                yield rows
+
+    read = read_batch(others(), contract, decode, validator)
     if new := learnable(read.decoded.kinds, contract):
         contract = lake.learn(contract, new)
-        read, erased = _read(batch, contract, lake, decode, validator, screen)
+        read = read_batch(others(), contract, decode, validator)
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
     give_back()
@@ -110,22 +119,6 @@ def judge(
         return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
 
     return settle(weighed, read.raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased)
-
-
-def _read(
-    batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator, screen: Screen
-) -> tuple[Read, Counter[dt.date]]:
-    """The batch, decoded, without the rows of people who were erased, and how many those are by event date."""
-    erased: Counter[dt.date] = Counter()
-
-    def others() -> Iterator[pa.Table]:
-        for piece in lake.read_raw(batch):
-            rows, gone = screen.parted(piece)
-            erased.update(by_date(gone))
-            if rows.num_rows:
-                yield rows
-
-    return read_batch(others(), contract, decode, validator), erased
 
 
 def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validator) -> Weighed:

@@ -49,7 +49,7 @@ def row_by_row(expectation: Expectation, rows: pa.Table, contract: Contract) -> 
         else:
             broken[start], judged, failing = True, judged + 1, failing + 1
             if failing > _FAILING_ROWS:
-                why = "" if contract.classified.intersection(expectation.columns) else f": {found.error}"
+                why = "" if contract.private.intersection(expectation.columns) else f": {found.error}"
                 problem = f"schemas/{contract.dataset}/suite.json: {expectation} cannot be computed{why}"
                 raise ContractError(problem, remedy="mend its kwargs, or remove it")
     _log.info(

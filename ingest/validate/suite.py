@@ -211,12 +211,12 @@ def _report(rows: pa.Table, masks: Sequence[_Mask], contract: Contract) -> dict[
         rows, masks = rows.take(pa.array(chosen)), [replace(mask, broken=mask.broken[chosen]) for mask in masks]
     outcomes = iter(_outcomes(rows, [mask.expectation for mask in masks if mask.judged is None], contract))
     report["expectations"] = entries = [
-        told
-        | (
+        (
             _entry(mask, next(outcomes), contract)
             if mask.judged is None
             else _entry_of_gx(mask, told["broken"], report, contract)
         )
+        | told
         for mask, told in zip(masks, whole, strict=True)
     ]
     report["gx_version"] = great.version()
@@ -231,7 +231,7 @@ def _broken(mask: _Mask, rows: pa.Table, contract: Contract) -> dict[str, Any]:
     Reports are kept as long as the lake: no value of a column that the contract classifies goes into one.
     """
     index, names = np.flatnonzero(mask.broken), list(mask.expectation.columns)
-    if contract.classified.intersection(names):
+    if contract.private.intersection(names):
         return {"broken": len(index), "examples": None}
     some = rows.select(names).take(pa.array(index[:_LOOKED_AT]))
     texts = [pc.utf8_slice_codeunits(pc.fill_null(_text(column), "null"), 0, _TEXT_LIMIT) for column in some.columns]

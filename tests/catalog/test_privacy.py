@@ -57,7 +57,8 @@ def test_the_erasure_key_is_one_column_of_text_or_integers() -> None:
     assert_says(refused(CONTRACT.replace(_KEY, "value: [a]")), "not a column", remedy="one column")
 
 
-def test_private_is_what_is_protected_or_classified_as_pii_nested_fields_included() -> None:
+def test_private_is_what_is_protected_or_classified_nested_fields_included_and_whose_a_row_is() -> None:
     contract = parsed(CONTRACT.replace("        classification: pii\n        properties:", "        properties:"))
-    assert contract.private == {"address", "note"}
-    assert parsed(protect("        examples: [o-00012345]", "hash", 8)).private == {"address", "note", "order_id"}
+    assert contract.private == {"address", "note", "customer_id"}
+    named = parsed(protect("        examples: [o-00012345]", "hash", 8).replace(_KEY, "value: item_count"))
+    assert named.private == {"address", "note", "customer_id", "order_id", "item_count"}

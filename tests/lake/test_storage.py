@@ -36,6 +36,9 @@ def test_files_are_listed_with_what_is_below_and_without_what_is_half_written(tm
         storage.put(path, b"")
     (tmp_path / "a" / ".half.tmp").write_bytes(b"")
     assert storage.files("a") == ["a/b", "a/c/d"]
+    storage.delete("a/b")
+    storage.delete("a/b")
+    assert storage.files("a") == ["a/c/d"]
 
 
 def test_a_storage_that_refuses_is_unavailable_and_says_where(tmp_path: Path) -> None:

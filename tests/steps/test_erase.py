@@ -420,6 +420,15 @@ def test_a_file_that_no_log_knows_waits_until_no_task_can_commit_it(shop: Shop) 
     assert erase(shop, nobody_is_active=True).proved
 
 
+def test_a_report_that_gives_the_value_as_an_example_goes(shop: Shop, tmp_path: Path) -> None:
+    shop.land(order("a", customer_id=GONE, status=GONE))
+    shop.curate(accept=True)
+    reports = tmp_path / "_lakepost" / "reports" / "orders"
+    assert any(GONE in file.read_text() for file in reports.iterdir())
+    assert erase(shop).proved
+    assert everywhere(shop) == []
+
+
 def test_bodies_that_cannot_be_read_are_counted(shop: Shop) -> None:
     packed = gzip.compress(json.dumps({"customer_id": GONE}).encode())
     shop.land(order("packed", raw=packed)._replace(content_encoding="gzip"), order("bytes", raw=b"\xff\xfe\x00"))
