@@ -25,6 +25,9 @@ demo: setup ## 100,000 events through a real broker and a real scheduler, checke
 test: setup check ## lint, types, import contracts, and every test
 	$(BIN)/pytest
 
+soak: setup ## the long forms of tests: races with processes killed at random, memory, hostile batches (about an hour)
+	$(BIN)/pytest -m soak
+
 check: setup ## lint, types, import contracts, and what a change of a data contract breaks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,4 +49,4 @@ lock: setup ## write the locked requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-emit-index-url --no-header --generate-hashes \
 	  --all-extras pyproject.toml --output-file requirements.txt
 
-.PHONY: help setup demo test check up down bench lock
+.PHONY: help setup demo test soak check up down bench lock

@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from ingest.errors import LakeUnavailable
 
-__all__ = ["added", "appends", "commits", "files_in"]
+__all__ = ["added", "appended", "appends", "commits", "files_in"]
 
 _LOG = "_delta_log"
 
@@ -32,6 +32,13 @@ def commits(uri: str, after: int, until: int) -> Iterator[tuple[int, dict[str, A
     """
     for version, content in _read(uri, after, until):
         yield version, _commit_info(content)
+
+
+def appended(uri: str, after: int, until: int) -> Iterator[tuple[int, dict[str, Any], set[str]]]:
+    """As `commits`, with the event dates (ISO) of the files that each version added."""
+    for version, content in _read(uri, after, until):
+        dates = {str(action["partitionValues"]["event_date"]) for action in _actions(content, "add")}
+        yield version, _commit_info(content), dates
 
 
 def added(uri: str, after: int, until: int) -> Iterator[dict[str, Any]]:

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from ingest.lake.commit import Entry, commit, numbered, open_table, scan
-from ingest.lake.log import added, appends, commits
-from ingest.model.tables import RAW
+from ingest.lake.log import added, appended, appends, commits
+from ingest.model.tables import MOST_DATES, RAW
 
 __all__ = ["PIECE_ROWS", "append", "limit", "pending_by_date", "pending_rows", "pending_windows", "pieces"]
 
@@ -45,21 +45,23 @@ def append(
 def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:
     """The version a batch that begins after `after` reads to; null when nothing was appended since.
 
-    The largest that stays within both limits, and at least one window: a window is never split.
+    The largest that stays within both limits and `MOST_DATES`, and at least one window: a window is never split.
     """
     rows = size = 0
+    dates: set[str] = set()
     until = None
-    for version, new_rows, new_bytes in _appends(uri, after, open_table(uri).version()):
-        if new_rows and rows and (rows + new_rows > max_rows or size + new_bytes > max_bytes):
+    for version, new_rows, new_bytes, new_dates in _appends(uri, after, open_table(uri).version()):
+        within = rows + new_rows <= max_rows and size + new_bytes <= max_bytes and len(dates | new_dates) <= MOST_DATES
+        if new_rows and rows and not within:
             break
-        rows, size = rows + new_rows, size + new_bytes
+        rows, size, dates = rows + new_rows, size + new_bytes, dates | new_dates
         until = version if rows else None
     return until
 
 
 def pending_rows(uri: str, after: int, until: int) -> int:
     """Rows appended in versions (`after`, `until`]."""
-    return sum(rows for _, rows, _ in _appends(uri, after, until))
+    return sum(rows for _, rows, _, _ in _appends(uri, after, until))
 
 
 def pending_by_date(uri: str, after: int, until: int) -> dict[dt.date, int]:
@@ -76,15 +78,15 @@ def pending_windows(uri: str, after: int) -> list[str]:
     return [commit_info[_WINDOW] for _, commit_info in told if _WINDOW in commit_info]
 
 
-def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int]]:
-    """(version, rows, bytes) of each version in (`after`, `until`], oldest first; 0 rows where none were added.
+def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int, set[str]]]:
+    """(version, rows, bytes, dates) of each version in (`after`, `until`], oldest first; none where none were added.
 
     Read one by one: whoever has enough reads no further.
     """
-    for version, commit_info in commits(uri, after, until):
+    for version, commit_info, dates in appended(uri, after, until):
         metrics = commit_info.get("operationMetrics", {})
         rows = int(commit_info.get(_ROWS, metrics.get("num_added_rows", 0))) if appends(commit_info) else 0
-        yield version, rows, int(commit_info.get(_BYTES, 0))
+        yield version, rows, int(commit_info.get(_BYTES, 0)), dates if rows else set()
 
 
 def pieces(uri: str, after: int, until: int) -> Iterator[pa.Table]:

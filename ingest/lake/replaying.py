@@ -9,8 +9,10 @@ commit is written on top of the very version that was read, and only when quaran
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +27,7 @@ from ingest.lake.published import ACCOUNT, position
 from ingest.lake.search import holds_rows
 from ingest.lake.storage import Storage
 from ingest.model.replay import Chunk
-from ingest.model.tables import QUARANTINE, VERDICT, row_names
+from ingest.model.tables import MOST_DATES, QUARANTINE, VERDICT, row_names
 
 __all__ = [
     "NUMBER",
@@ -43,7 +45,7 @@ __all__ = [
 REPLAY = "replay"
 NUMBER = "lakepost.replay"
 _JUDGED = [*VERDICT, "contract_version", "contract_digest"]
-_SIZES = pa.schema([QUARANTINE.field(name) for name in ("window", "batch", "body", "headers")])
+_SIZES = pa.schema([QUARANTINE.field(name) for name in ("window", "batch", "event_date", "body", "headers")])
 
 
 class Tables:
@@ -115,31 +117,53 @@ def _named() -> pa.Schema:
 
 
 def chunks(tables: Tables, *, max_rows: int, max_bytes: int) -> list[Chunk]:
-    """What stands in quarantine, in chunks of whole windows within both limits; a single window is never split."""
-    windows: dict[str, tuple[int, int, int]] = {}
-    for rows in standing(tables, *settled(tables), _SIZES):
-        sizes = pc.add(pc.binary_length(rows["body"]), pc.fill_null(pc.binary_length(rows["headers"]), 0))
-        by_window = rows.select(["window", "batch"]).append_column("bytes", sizes).group_by(["window", "batch"])
-        for one in by_window.aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist():
-            _, count, size = windows.get(one["window"], (0, 0, 0))
-            windows[one["window"]] = (one["batch"], count + one["bytes_count"], size + one["bytes_sum"])
+    """What stands in quarantine, in chunks of whole windows within both limits and `MOST_DATES`, oldest first.
+
+    A single window is never split.
+    """
+    windows = _windows(tables)
     found: list[list[str]] = []
-    rows_in = bytes_in = 0
-    for window in sorted(windows):
-        _, count, size = windows[window]
-        if not found or rows_in + count > max_rows or bytes_in + size > max_bytes:
+    rows = size = 0
+    dates: set[dt.date] = set()
+    for name in sorted(windows):
+        one = windows[name]
+        within = rows + one.rows <= max_rows and size + one.bytes <= max_bytes and len(dates | one.dates) <= MOST_DATES
+        if not found or not within:
             found.append([])
-            rows_in = bytes_in = 0
-        found[-1].append(window)
-        rows_in, bytes_in = rows_in + count, bytes_in + size
+            rows, size, dates = 0, 0, set()
+        found[-1].append(name)
+        rows, size, dates = rows + one.rows, size + one.bytes, dates | one.dates
     above = ["", *(group[-1] for group in found)]
-    return [_chunk(tables.dataset, low, [(name, *windows[name]) for name in group])
+    return [_chunk(tables.dataset, low, group, [windows[name] for name in group])
             for low, group in zip(above, found, strict=False)]  # fmt: skip
 
 
-def _chunk(dataset: str, above: str, windows: list[tuple[str, int, int, int]]) -> Chunk:
-    batches = [batch for _, batch, _, _ in windows]
-    return Chunk(dataset, above, windows[-1][0], min(batches), max(batches), sum(rows for _, _, rows, _ in windows))
+@dataclass(slots=True)
+class _Window:
+    """What quarantine has of a window of raw."""
+
+    batch: int
+    rows: int = 0
+    bytes: int = 0
+    dates: set[dt.date] = field(default_factory=set)
+
+
+def _windows(tables: Tables) -> dict[str, _Window]:
+    windows: dict[str, _Window] = {}
+    names = ["window", "batch", "event_date"]
+    for rows in standing(tables, *settled(tables), _SIZES):
+        sizes = pc.add(pc.binary_length(rows["body"]), pc.fill_null(pc.binary_length(rows["headers"]), 0))
+        grouped = rows.select(names).append_column("bytes", sizes).group_by(names)
+        for one in grouped.aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist():
+            window = windows.setdefault(one["window"], _Window(one["batch"]))
+            window.rows, window.bytes = window.rows + one["bytes_count"], window.bytes + one["bytes_sum"]
+            window.dates.add(one["event_date"])
+    return windows
+
+
+def _chunk(dataset: str, above: str, names: list[str], windows: list[_Window]) -> Chunk:
+    batches = [one.batch for one in windows]
+    return Chunk(dataset, above, names[-1], min(batches), max(batches), sum(one.rows for one in windows))
 
 
 def _where(chunk: Chunk) -> str:

@@ -14,6 +14,7 @@ __all__ = [
     "ACCOUNTS",
     "KEYS",
     "LEARNED",
+    "MOST_DATES",
     "QUARANTINE",
     "RAW",
     "RECOGNISED",
@@ -56,6 +57,9 @@ RAW = pa.schema(
         pa.field("event_date", pa.date32(), nullable=False),  # the partition
     ]
 )
+
+MOST_DATES = 1_000
+"""Event dates of one commit: its writer holds a file open for each, about 300 KB."""
 
 KEYS = pa.schema([RAW.field(name) for name in ("source", "event_id", "event_date")])
 """What says whether two rows are one event."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 import uuid6
 
@@ -19,7 +20,7 @@ from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Identify, Lake, Source
-from ingest.model.tables import RAW
+from ingest.model.tables import MOST_DATES, RAW
 
 __all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "Screened", "land", "raw_rows"]
 
@@ -83,8 +84,9 @@ async def land(  # noqa: PLR0913 - its ports
                 continue
             reached(Point.RECEIVED)
             rows = await asyncio.to_thread(raw_rows, window, contract, identify=identify, event_date=event_date)
-            append = functools.partial(_append, lake, contract.dataset, rows, screened, source, window.position)
-            version = await _patiently(append, stop, patience)
+            append = functools.partial(_append, contract.dataset, lake, source.application, window.position, screened)
+            for part in _parts(rows):
+                version = await _patiently(functools.partial(append, part), stop, patience)
             reached(Point.RAW_COMMITTED)
             await window.acknowledge()
             reached(Point.ACKNOWLEDGED)
@@ -96,23 +98,46 @@ async def land(  # noqa: PLR0913 - its ports
 
 
 def _append(
-    lake: Lake,
     dataset: str,
-    rows: pa.Table,
-    screened: Screened | None,
-    source: Source,
+    lake: Lake,
+    application: str,
     position: int | None,
+    screened: Screened | None,
+    part: _Part,
     *,
     tried: bool,
 ) -> int:
+    """Commit a part; the last one moves the position."""
     return lake.append_raw(
         dataset,
-        rows if screened is None else screened(rows),
-        window=rows["window"][0].as_py(),
-        application=source.application,
-        position=position,
+        part.rows if screened is None else screened(part.rows),
+        window=part.rows["window"][0].as_py(),
+        application=application if part.is_last else f"{application}:part",
+        position=position if part.is_last else None,
         tried=tried,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows for one commit."""
+
+    rows: pa.Table
+    is_last: bool
+
+
+def _parts(rows: pa.Table) -> list[_Part]:
+    """The window's rows, as several windows when clocks have gone wild: each with `MOST_DATES` dates at most."""
+    dates = rows["event_date"].unique().sort()
+    if len(dates) <= MOST_DATES:
+        return [_Part(rows, is_last=True)]
+    parts = []
+    for start in range(0, len(dates), MOST_DATES):
+        part = rows.filter(pc.is_in(rows["event_date"], value_set=dates.slice(start, MOST_DATES)))
+        named = part.set_column(0, RAW.field("window"), pa.repeat(str(uuid6.uuid7()), part.num_rows))
+        numbered = named.set_column(1, RAW.field("row"), pa.array(range(part.num_rows), pa.int32()))
+        parts.append(_Part(numbered, is_last=start + MOST_DATES >= len(dates)))
+    return parts
 
 
 async def _patiently(append: Callable[..., int], stop: asyncio.Event, patience: Sequence[float]) -> int:

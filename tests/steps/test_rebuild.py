@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import random
 import shutil
 from collections.abc import Callable
@@ -12,15 +13,19 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from ingest import catalog
 from ingest.errors import RawTrimmed
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.expectation import Expectation
 from ingest.model.points import Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
+from tests.many import append_many, many
+from tests.peak import peak_of
 from tests.reading import rows_of
 from tests.steps.shop import Shop, order
 
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 POINTS = [
     Point.QUARANTINE_COMMITTED,
     Point.CURATED_COMMITTED,
@@ -111,6 +116,27 @@ def test_beyond_the_limit_it_spills_and_does_what_it_does_in_memory(
     told = [[{**row, **moments} for row in rows(shop, "quarantine")] for shop in shops]
     assert told[0] == told[1]
     assert shops[0].rebuild(18, 19, rows=limit).account.curated == 0
+
+
+def rebuilds_many(lake: Path, count: int, limit: int) -> None:
+    """A date of `count` rows of which curated has lost some, a tenth of its events under the date before too."""
+    shop = Shop(DeltaLake(LocalStorage(lake)), catalog.load(SCHEMAS, "orders"))
+    day, before = dt.date(2026, 11, 20), dt.date(2026, 11, 19)
+    append_many(shop.lake, many(0, count // 10, [before]))
+    for first in range(0, count, 50_000):
+        append_many(shop.lake, many(first, 50_000, [day]))
+    shop.curate(rows=50_000)
+    DeltaTable(shop.lake.uri("curated", "orders")).delete("event_date = '2026-11-20' AND row < 10")
+    (one,) = shop.rebuild(20, rows=limit).differences
+    assert (one.after, one.duplicates, one.changed) == (count * 9 // 10, 0, 0)
+    assert one.added > 0
+
+
+@pytest.mark.soak
+def test_memory_does_not_grow_with_the_date(tmp_path: Path) -> None:
+    few, more = (peak_of(rebuilds_many, tmp_path / str(count), count, 50_000) for count in (150_000, 600_000))
+    assert more < 1.3 * few
+    assert more < 0.8 * peak_of(rebuilds_many, tmp_path / "all", 600_000, 10_000_000)
 
 
 def test_pending_rows_stay_pending_and_a_late_row_is_not_lost(shop: Shop) -> None:
