@@ -30,7 +30,7 @@ from ingest.lake import (
 from ingest.lake.commit import open_table
 from ingest.lake.erasures import Erasures
 from ingest.lake.places import as_json, storage_errors
-from ingest.lake.properties import OF_RAW, STATISTICS, keep_up
+from ingest.lake.properties import OF_EVERY, OF_RAW, STATISTICS, keep_up
 from ingest.model.account import Account
 from ingest.model.completeness import Completeness
 from ingest.model.contract import UNKNOWN_DATE, Column, Contract
@@ -64,7 +64,7 @@ class DeltaLake(Erasures):
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)
                 if not DeltaTable.is_deltatable(uri):
-                    _create(uri, schema, partition_by, properties)
+                    _create(uri, schema, partition_by, {**OF_EVERY, **properties})
                 keep_up(uri, properties)
         self._same_tables(contract.dataset)
         with storage_errors():

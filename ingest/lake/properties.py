@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from ingest.lake.commit import open_table
+from ingest.model.upkeep import SPARED_HOURS
 
-__all__ = ["OF_RAW", "STATISTICS", "keep_up"]
+__all__ = ["OF_EVERY", "OF_RAW", "STATISTICS", "keep_up"]
 
 STATISTICS = "delta.dataSkippingStatsColumns"
 """The columns of which the log keeps bounds, by file."""
+
+OF_EVERY = {
+    # What was replaced is named in every checkpoint for as long: twice what vacuum spares, and not Delta's week, which
+    # slows each commit down.
+    "delta.deletedFileRetentionDuration": f"interval {2 * SPARED_HOURS} hours",
+    # A commit opens the table, and reads every commit since the newest checkpoint.
+    "delta.checkpointInterval": "25",
+}
 
 OF_RAW = {
     "delta.enableChangeDataFeed": "true",

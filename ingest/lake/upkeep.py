@@ -103,15 +103,16 @@ def _needed(uri: str, table: DeltaTable, unread_after: int) -> list[int]:
     """Versions whose live files, with those of `table`, are all that versions beyond `unread_after` ever added.
 
     A file is live from the version that adds it to the one before the commit that takes it away: so it is enough to
-    keep the version before each commit that took files away. Also the position itself, which a rebuild reads.
+    keep the version before each commit that took files away, where something unread was appended before it. What
+    was read may go: a rebuild reads the newest version, and not that of the position.
     """
-    newest = table.version()
-    removing = [
-        version
-        for version, commit_info in commits(uri, unread_after, newest)
-        if not appends(commit_info) and not str(commit_info.get("operation")).startswith("VACUUM")
-    ]
-    return sorted({unread_after, *(version - 1 for version in removing)} - {newest}) if removing else []
+    unread, needed = False, set()
+    for version, commit_info in commits(uri, unread_after, table.version()):
+        if appends(commit_info):
+            unread = True
+        elif unread and not str(commit_info.get("operation")).startswith("VACUUM"):
+            needed.add(version - 1)
+    return sorted(needed)
 
 
 def _bytes(uri: str, names: Iterable[str]) -> int:
