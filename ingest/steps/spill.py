@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingest.errors import TransientError
 from ingest.steps.curate import Limits
 
 __all__ = ["SLOTS", "Sieve", "Slotted", "Spill", "groups", "shares"]
@@ -57,13 +58,23 @@ class Spill:
         self.rows, self.bytes = self.rows + count, self.bytes + size
 
     def spill(self) -> None:
-        """Write what is in memory to a file."""
+        """Write what is in memory to a file.
+
+        Raises:
+            TransientError: the folder is full, or gone.
+        """
         if not self._waiting:
             return
         path = self._folder / f"{uuid.uuid4().hex}.arrow"
-        with pa.ipc.new_file(path, self.schema, options=_COMPRESSED) as file:
-            for batch in self._laid_out(pa.concat_tables(self._waiting)):
-                file.write_batch(batch)
+        try:
+            with pa.ipc.new_file(path, self.schema, options=_COMPRESSED) as file:
+                for batch in self._laid_out(pa.concat_tables(self._waiting)):
+                    file.write_batch(batch)
+        except OSError as error:
+            raise TransientError(
+                f"rows that exceed memory could not be put aside in {self._folder}: {error}",
+                remedy="make room there, or let TMPDIR name a folder that has it, and run again",
+            ) from error
         self._files.append(path)
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
 

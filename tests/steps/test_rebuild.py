@@ -81,7 +81,7 @@ def test_rebuilding_gives_the_rows_that_the_increments_gave(shop: Shop, seed: in
     assert bare[0] == bare[1]
 
 
-@pytest.mark.parametrize(("limit", "change"), [(20, without_total_rule), (60, only_swiss)])
+@pytest.mark.parametrize(("limit", "change"), [(40, without_total_rule), (80, only_swiss)])
 def test_beyond_the_limit_it_spills_and_does_what_it_does_in_memory(
     tmp_path: Path,
     orders: Contract,

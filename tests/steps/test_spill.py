@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from ingest.errors import TransientError
 from ingest.steps import Limits
 from ingest.steps.spill import SLOTS, Sieve, Slotted, Spill, shares
 
@@ -58,6 +59,14 @@ def test_bytes_count_as_well_as_rows(tmp_path: Path) -> None:
     for start in range(0, 400, 100):
         spill.add(table(start, 100))
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_folder_that_is_full_or_gone_is_told(tmp_path: Path) -> None:
+    spill = Spill(SCHEMA, tmp_path / "gone", Limits())
+    spill.add(table(0, 10))
+    with pytest.raises(TransientError, match="gone") as refused:
+        spill.spill()
+    assert "TMPDIR" in refused.value.remedy
 
 
 def test_a_sieve_lets_through_all_that_was_added_and_little_else() -> None:
