@@ -122,8 +122,9 @@ def test_a_long_log_is_read_from_its_newest_checkpoint(shop: Shop) -> None:
     for number in range(101):
         append_many(shop.lake, many(number, 1, [dt.date(2026, 11, 20)]))
     log = Path(shop.lake.uri("raw", "orders")) / "_delta_log"
-    assert (log / f"{99:020d}.checkpoint.parquet").exists()
-    for version in range(99):
+    newest = max(int(path.name.split(".")[0]) for path in log.glob("*.checkpoint.parquet"))
+    assert newest > 75
+    for version in range(newest):
         (log / f"{version:020d}.json").unlink()
     assert DeltaTable(shop.lake.uri("raw", "orders")).count() == 101
 
