@@ -72,6 +72,14 @@ def test_no_commit_has_more_dates_than_its_writer_can_hold_open(shop: Shop) -> N
     assert shop.lake.totals("orders").holds
 
 
+@pytest.mark.usefixtures("at_most_50_dates")
+def test_a_chunk_of_a_replay_has_no_more_dates_either(shop: Shop) -> None:
+    shop.land(*[one._replace(body=b"{") for one in dated(120)])
+    shop.curate()
+    chunks = shop.lake.replay_chunks("orders", max_rows=1_000, max_bytes=MB)
+    assert [chunk.rows for chunk in chunks] == [55, 55, 22]
+
+
 def curates_dates(lake: Path, count: int) -> None:
     shop = Shop(DeltaLake(LocalStorage(lake)), catalog.load(SCHEMAS, "orders"))
     shop.land(*dated(count))
