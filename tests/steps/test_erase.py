@@ -18,9 +18,9 @@ from ingest import envelope, steps
 from ingest.decode import decode
 from ingest.errors import ConfigurationError, GateClosed
 from ingest.lake import DeltaLake, LocalStorage
-from ingest.model.contract import Contract
+from ingest.model.contract import Contract, UnknownFields
 from ingest.model.delivery import CONTENT_PREFIX, Window
-from ingest.model.erasure import ERASED_ID, Erased
+from ingest.model.erasure import ERASED_ID, Erased, Erasure
 from ingest.model.keys import Keys
 from ingest.model.points import OF_ERASURE, Point, Reached, passing
 from ingest.model.upkeep import SPARED_HOURS
@@ -198,6 +198,35 @@ def test_what_was_judged_before_the_erasure_is_not_published_after_it(shop: Shop
     assert slow.curate().curated == 1
     assert shop.curated() == ["other"]
     assert shop.lake.totals("orders").erased == 1
+
+
+def test_a_rebuild_that_judged_before_the_erasure_judges_again(shop: Shop) -> None:
+    shop.land(order("a"), order("negative", customer_id=GONE, total=-1))
+    shop.curate(accept=True)
+
+    class Slow(DeltaLake):
+        def erasures(self, dataset: str) -> list[Erasure]:
+            found = super().erasures(dataset)
+            if not found:
+                with pytest.raises(SimulatedCrash):
+                    erase(shop, reached=CrashAt(Point.ERASURE_TAKEN))
+            return found
+
+    lenient = dataclasses.replace(shop.contract, expectations=())
+    slow = Shop(Slow(LocalStorage(Path(shop.lake.uri("raw", "orders")).parents[1])), lenient, KEYS)
+    slow.rebuild()
+    assert shop.curated() == ["a"]
+    assert shop.lake.totals("orders").holds
+
+
+def test_a_batch_that_is_read_twice_counts_its_erased_rows_once(shop: Shop) -> None:
+    """Where curated learns a column from it."""
+    shop.contract = dataclasses.replace(shop.contract, unknown_fields=UnknownFields.EVOLVE)
+    erase(shop)
+    shop.land(order("a", customer_id=GONE, floor=1), order("b", floor=2))
+    assert shop.curate().curated == 1
+    totals = shop.lake.totals("orders")
+    assert (totals.erased, totals.holds) == (1, True)
 
 
 def test_bodies_in_every_disguise_are_recognised(shop: Shop) -> None:
