@@ -25,7 +25,7 @@ demo: setup ## 100,000 events through a real broker and a real scheduler, checke
 test: setup check ## lint, types, import contracts, and every test
 	$(BIN)/pytest
 
-soak: setup ## the long forms of tests: races with processes killed at random, memory, hostile batches (about an hour)
+soak: setup ## the long forms of tests: races with processes killed at random, memory, hostile batches (half an hour)
 	$(BIN)/pytest -m soak
 
 check: setup ## lint, types, import contracts, and what a change of a data contract breaks
