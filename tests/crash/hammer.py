@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -156,5 +157,6 @@ def _again(act: Callable[[], object]) -> None:
 
 
 def race(name: str, folder: str, turns: int) -> None:
-    """Run one racer until all turns are done."""
+    """Run one racer until all turns are done; what it puts aside when it is killed stays in `folder`."""
+    tempfile.tempdir = folder
     RACERS[name](Arena(Path(folder)), turns)
