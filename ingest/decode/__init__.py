@@ -24,7 +24,7 @@ __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "decode"]
 UNKNOWN_LISTED = 100
 """How many fields that the contract does not name are told by their path."""
 
-CHUNK_ROWS = 32_768
+CHUNK_ROWS = 16_384
 CHUNK_BYTES = 16 * 1024 * 1024
 """A chunk is what one thread reads at once; a body larger than this is a chunk of its own."""
 

@@ -17,7 +17,7 @@ from ingest.model.tables import MOST_DATES, RAW
 __all__ = ["PIECE_ROWS", "append", "limit", "pending_by_date", "pending_rows", "pending_windows", "pieces"]
 
 _CHANGES = RAW.append(pa.field("_change_type", pa.string()))
-PIECE_ROWS = 32_768
+PIECE_ROWS = 16_384
 _WINDOW, _ROWS, _BYTES = "lakepost.window", "lakepost.rows", "lakepost.bytes"
 
 
