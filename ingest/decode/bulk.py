@@ -34,7 +34,10 @@ _NO_NUMBER = r"[:,\[]\s*-?(?:NaN|Inf)"  # what Arrow reads as numbers though JSO
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EVERY_ROW = ""  # as a pattern, found in every row
 _STOPPED = re.compile(r" in row ([0-9]{1,9})$")
-_RUN = 4096  # rows that are read at once after a refusal
+_BLOCK = 2**20
+_READ = pj.ReadOptions(use_threads=False, block_size=_BLOCK)  # making options takes as long as reading one line
+_RUN = 1024  # rows that are read at once after a refusal
+_FEW = 8  # what stands before a refused row is read by itself if it is less than this part of the run
 _ALONE = "error"  # Arrow's word for: refuse a field that the schema does not name
 _BESIDE = "ignore"  # pass over it
 
@@ -67,7 +70,9 @@ class Reader:
         self.key = key
         field = pa.field(key, pa.int32())
         self._schema = pa.schema([field, *reading_schema(columns)])
-        self._strict = pa.schema([field, *reading_schema(columns, decimals_as_numbers=True)])
+        strict = pa.schema([field, *reading_schema(columns, decimals_as_numbers=True)])
+        self._as_they_are = {mode: _parse_options(self._schema, mode) for mode in (_ALONE, _BESIDE)}
+        self._strictly = {mode: _parse_options(strict, mode) for mode in (_ALONE, _BESIDE)}
         self._suspicion = _quoted_decimal(columns)
 
     def read(self, texts: pa.Array, numbers: Numbers) -> Reading:
@@ -76,7 +81,7 @@ class Reader:
         try:
             return Reading(self._parse(lines, numbers, _ALONE), numbers, np.zeros(len(numbers), np.bool_))
         except _Refused:
-            guesses = guess(texts.to_pylist(), self.columns)
+            guesses = guess(texts.cast(pa.binary()).to_pylist(), self.columns)
         plain = guesses == Guess.GOOD
         runs = [(run, _ALONE) for run in self._runs(lines, numbers, plain, _ALONE)]
         runs += [(run, _BESIDE) for run in self._runs(lines, numbers, guesses == Guess.FIELDS, _BESIDE)]
@@ -106,28 +111,44 @@ class Reader:
 
     def parses(self, line: pa.Array, at: Numbers) -> bool:
         """The verdict on one line (1), whatever other fields it has."""
-        try:
-            self._parse(line, at, _BESIDE)
-        except _Refused:
-            return False
-        return True
+        return self._is_read(line, at, _BESIDE)
 
     def _runs(
         self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_], mode: str
     ) -> Iterator[tuple[pa.Table, Numbers]]:
         """Runs of the chosen lines that parse, in order; a line that does not parse alone is left out."""
         lines, numbers = lines.filter(pa.array(chosen)), numbers[chosen]
-        start, size = 0, len(lines)
-        while start < len(lines):
-            size = min(size, len(lines) - start)
-            here = numbers[start : start + size]
+        for start in range(0, len(lines), _RUN):
+            yield from self._run(lines.slice(start, _RUN), numbers[start : start + _RUN], mode)
+
+    def _run(self, lines: pa.Array, numbers: Numbers, mode: str) -> Iterator[tuple[pa.Table, Numbers]]:
+        """The lines that parse, read once more without each at which the parser says it stopped, else by halves."""
+        while len(lines):
             try:
-                yield self._parse(lines.slice(start, size), here, mode), here
+                yield self._parse(lines, numbers, mode), numbers
             except _Refused as refused:
-                if size > 1:  # what stands before the row where it stopped is read first, then that row alone
-                    size = size // 2 if refused.row is None or refused.row >= size else max(refused.row, 1)
-                    continue
-            start, size = start + size, _RUN
+                at = refused.row
+            else:
+                return
+            if len(lines) == 1:
+                return
+            if at is None or at >= len(lines) or self._is_read(lines.slice(at, 1), numbers[at : at + 1], mode):
+                half = len(lines) // 2
+                yield from self._run(lines.slice(0, half), numbers[:half], mode)
+                lines, numbers = lines.slice(half), numbers[half:]
+            elif at < len(lines) // _FEW:
+                yield from self._run(lines.slice(0, at), numbers[:at], mode)
+                lines, numbers = lines.slice(at + 1), numbers[at + 1 :]
+            else:
+                others = np.arange(len(lines)) != at
+                lines, numbers = lines.filter(pa.array(others)), numbers[others]
+
+    def _is_read(self, line: pa.Array, at: Numbers, mode: str) -> bool:
+        try:
+            self._parse(line, at, mode)
+        except _Refused:
+            return False
+        return True
 
     def _singles(
         self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_]
@@ -142,7 +163,7 @@ class Reader:
 
     def _parse(self, lines: pa.Array, numbers: Numbers, mode: str) -> pa.Table:
         """All of the lines as columns; raises `_Refused`."""
-        table = self._parse_as(self._schema, lines, numbers, mode)
+        table = self._parse_as(self._as_they_are[mode], lines, numbers)
         texts = lines.cast(pa.string())
         if mode == _BESIDE:  # in a column of its own a NaN is found by converting it
             literals = pc.match_substring_regex(texts, _NO_NUMBER)
@@ -152,16 +173,15 @@ class Reader:
             suspects = pc.match_substring_regex(texts, self._suspicion)
             if pc.any(suspects).as_py():
                 chosen = numbers[suspects.to_numpy(zero_copy_only=False)]
-                self._parse_as(self._strict, lines.filter(suspects), chosen, mode)
+                self._parse_as(self._strictly[mode], lines.filter(suspects), chosen)
         return table
 
-    def _parse_as(self, schema: pa.Schema, lines: pa.Array, numbers: Numbers, mode: str) -> pa.Table:
+    def _parse_as(self, options: pj.ParseOptions, lines: pa.Array, numbers: Numbers) -> pa.Table:
         data = ndjson(lines)
         # One block: the reader cuts blocks at newlines, which a pretty-printed body has inside.
-        read = pj.ReadOptions(use_threads=False, block_size=data.size + 1)
-        parse = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=mode)
+        read = _READ if data.size < _BLOCK else pj.ReadOptions(use_threads=False, block_size=data.size + 1)
         try:
-            table = pj.read_json(pa.BufferReader(data), read_options=read, parse_options=parse)
+            table = pj.read_json(pa.BufferReader(data), read_options=read, parse_options=options)
         except pa.ArrowInvalid as error:
             stopped = _STOPPED.search(str(error))
             raise _Refused(int(stopped[1]) if stopped else None) from None
@@ -169,6 +189,10 @@ class Reader:
         if len(found) != len(numbers) or found.null_count or not np.array_equal(found.to_numpy(), numbers):
             raise _Refused
         return table.remove_column(0)
+
+
+def _parse_options(schema: pa.Schema, mode: str) -> pj.ParseOptions:
+    return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=mode)
 
 
 def _has_no_number(line: bytes) -> bool:

@@ -28,14 +28,16 @@ def begins_object(texts: pa.Array) -> pa.Array:
 def number(texts: pa.Array, numbers: npt.NDArray[np.int32], key: str) -> pa.Array:
     """Texts (n) that begin an object, as binary lines (n) `{"<key>":<number>,…` that end in a newline."""
     comma: pa.Scalar | pa.Array = pa.scalar(b",")
-    if not pc.all(pc.starts_with(texts, '{"')).as_py():
-        texts = pc.ascii_ltrim(texts, _WHITE)
-        inside = pc.ascii_ltrim(_tail(texts), _WHITE)
-        comma = pc.if_else(pc.starts_with(inside, "}"), pa.scalar(b""), pa.scalar(b","))
+    rest = _tail(texts)
+    dense = pc.starts_with(texts, '{"')
+    if not pc.all(dense).as_py():  # white space somewhere, or an object without members
+        other = pc.invert(dense)
+        tails = pc.ascii_ltrim(_tail(pc.ascii_ltrim(texts.filter(other), _WHITE)), _WHITE)
+        rest = pc.replace_with_mask(rest, other, tails)
+        comma = pc.if_else(pc.starts_with(rest, "}"), pa.scalar(b""), pa.scalar(b","))
     digits = pc.cast(pc.cast(pa.array(numbers), pa.string()), pa.binary())
-    rest = pc.cast(_tail(texts), pa.binary())
     head = pa.scalar(b'{"' + key.encode("ascii") + b'":')
-    return pc.binary_join_element_wise(head, digits, comma, rest, pa.scalar(b"\n"), b"")
+    return pc.binary_join_element_wise(head, digits, comma, pc.cast(rest, pa.binary()), pa.scalar(b"\n"), b"")
 
 
 def _tail(texts: pa.Array) -> pa.Array:

@@ -32,12 +32,14 @@ __all__ = [
     "open_table",
     "scan",
     "schema_of",
+    "streamed",
 ]
 
 KEEP_LOG = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """A commit never cleans the log: an unread version must not vanish under a curate that was paused for long."""
 
 _ATTEMPTS = 12
+_STREAMED_ROWS = 32_768
 
 
 Done = Callable[[DeltaTable, int], bool]
@@ -190,17 +192,23 @@ def _write(table: DeltaTable, given: pa.Table | Callable[[DeltaTable], pa.Table]
         app_transactions=[Transaction(entry.application, number)],
         max_commit_retries=0 if entry.alone else None,
     )
+    some = streamed(rows)
     if entry.replacing is None:
-        write_deltalake(table, rows, mode="append", commit_properties=properties, post_commithook_properties=KEEP_LOG)
+        write_deltalake(table, some, mode="append", commit_properties=properties, post_commithook_properties=KEEP_LOG)
         return
     write_deltalake(
         table,
-        rows,
+        some,
         mode="overwrite",
         predicate=entry.replacing,
         commit_properties=properties,
         post_commithook_properties=KEEP_LOG,
     )
+
+
+def streamed(rows: pa.Table) -> pa.RecordBatchReader:
+    """`rows` as delta-rs takes least memory for: what it is given at once it divides by partition at once."""
+    return pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches(max_chunksize=_STREAMED_ROWS))
 
 
 def schema_of(table: DeltaTable) -> pa.Schema:

@@ -22,7 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest.errors import LakeUnavailable, Overtaken
 from ingest.lake import paths
-from ingest.lake.commit import KEEP_LOG, Entry, aligned, commit, history, numbered, open_table, scan
+from ingest.lake.commit import KEEP_LOG, Entry, aligned, commit, history, numbered, open_table, scan, streamed
 from ingest.lake.published import ACCOUNT, position
 from ingest.lake.search import holds_rows
 from ingest.lake.storage import Storage
@@ -203,7 +203,11 @@ class DeltaChunk:
         )
         try:
             write_deltalake(
-                self._curated, rows, mode="append", commit_properties=properties, post_commithook_properties=KEEP_LOG
+                self._curated,
+                streamed(rows),
+                mode="append",
+                commit_properties=properties,
+                post_commithook_properties=KEEP_LOG,
             )
         except (DeltaError, OSError) as error:
             return number, self._decided(number, error)
