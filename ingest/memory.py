@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 import pyarrow as pa
@@ -19,8 +20,14 @@ def few_arenas() -> None:
         libc.mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-def give_back() -> None:
-    """Return what is free in Arrow's pool and in glibc's heap."""
+def give_back(*, garbage: bool = False) -> None:
+    """Return what is free in Arrow's pool and in glibc's heap.
+
+    With `garbage` also what only the garbage collector finds, which takes longer: Great Expectations leaves each frame
+    that it has judged in a cycle of references.
+    """
+    if garbage:
+        gc.collect()
     pa.default_memory_pool().release_unused()
     if (libc := _glibc()) is not None:
         libc.malloc_trim(0)

@@ -69,6 +69,7 @@ def curate(
         lake.fits(used, older=older)
         seen = lake.curated_version(batch.dataset)
         verdicts = judge(batch, used, lake, decode, validator, keys)
+        give_back()
         _conserves(verdicts, batch)
         if lake.curated_until(batch.dataset) >= batch.until:
             continue  # another worker finished it meanwhile: its rows look like duplicates to us
@@ -89,7 +90,7 @@ def curate(
         account = _sum(account, verdicts, batch, version)
         _log.info("batch curated", dataset=contract.dataset, batch=batch.until, records=verdicts.records)
         del verdicts  # before the next ones are made
-        give_back()
+        give_back(garbage=True)
         if progress is not None:
             progress(account.landed, account.landed + lake.totals(contract.dataset).pending)
     return _closed(account, lake, time.monotonic() - begun)

@@ -111,6 +111,7 @@ def judge(
     if new := learnable(read.decoded.kinds, contract):
         contract = lake.learn(contract, new)
         read = read_batch(others(), contract, decode, validator)
+    give_back()
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
     give_back()
