@@ -29,6 +29,7 @@ __all__ = ["TARGET_BYTES", "compact", "vacuum"]
 TARGET_BYTES = 256 * 1024 * 1024
 """About how large a compacted file becomes. A file of less than half of it is small."""
 
+_MARGIN = dt.timedelta(days=1)
 _RETENTION = re.compile(r"interval (\d+) (second|minute|hour|day|week)s?")
 
 
@@ -126,8 +127,9 @@ def _log_kept(uri: str, table: DeltaTable, unread_after: int) -> str | None:
         return None
     oldest = dict(commits(uri, unread_after, unread_after + 1))[unread_after + 1]
     committed = dt.datetime.fromtimestamp(int(oldest["timestamp"]) / 1000, dt.UTC)
-    # A day's margin: files are dated by the storage, commits by whoever made them.
-    if dt.datetime.now(dt.UTC) - committed < _log_retention(table) - dt.timedelta(days=1):
+    # With a margin: files are dated by the storage, commits by whoever made them.
+    kept = _log_retention(table)
+    if dt.datetime.now(dt.UTC) - committed < kept - min(kept / 2, _MARGIN):
         return None
     return f"version {unread_after + 1} of {committed:%Y-%m-%d} is not read yet"
 

@@ -4,7 +4,8 @@ Raw gets windows of five event dates and few rows, so that what is measured is t
 upkeep, `maintain__lake` comes after every `UPKEEP_EVERY` windows: it runs hourly, and 100 windows of 50,000 rows
 are 5 million rows an hour, far more than a land every 15 minutes finds in most lakes. Each figure is the median of
 the last windows before the next upkeep, the slowest ones. An hour passes in four or five seconds here, so raw's log
-names what compactions replaced for 30 seconds in place of six hours. Curate keeps up, as it does after each land.
+is kept, and names what compactions replaced, for 30 seconds in place of six hours. Curate keeps up, as it does after
+each land.
 
 Without upkeep, the log between two measured windows is written by copying the last commit, with its files, under new
 names: 5,000 real commits would take half an hour. The yardstick is a whole window of 50,000 rows: received from the
@@ -78,7 +79,8 @@ def with_upkeep(folder: Path) -> tuple[dict[int, float], dict[int, float], float
     """Before each measured window: the median commit, and a whole window; and the longest upkeep. In seconds."""
     shop = new_shop(folder)
     raw = DeltaTable(shop.lake.uri("raw", "orders"))
-    raw.alter.set_table_properties({"delta.deletedFileRetentionDuration": "interval 30 seconds"})
+    shorter = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
+    raw.alter.set_table_properties(dict.fromkeys(shorter, "interval 30 seconds"))
     commits: dict[int, list[float]] = {window: [] for window in MEASURED}
     windows: dict[int, list[float]] = {window: [] for window in MEASURED}
     read, upkeep = 0, 0.0
