@@ -6,7 +6,6 @@ Pure, and never raises on content. A row's verdict depends on that row alone, ne
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,13 +15,9 @@ import pyarrow.compute as pc
 
 from ingest.decode.chunk import Plan, decode_chunk
 from ingest.model.contract import Contract
-from ingest.model.tables import REJECTS, decoded_schema
-from ingest.model.verdict import Decoded, merged
+from ingest.model.verdict import Decoded, joined
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "decode"]
-
-UNKNOWN_LISTED = 100
-"""How many fields that the contract does not name are told by their path."""
 
 CHUNK_ROWS = 16_384
 CHUNK_BYTES = 16 * 1024 * 1024
@@ -49,16 +44,7 @@ def decode(raw: pa.Table, contract: Contract) -> Decoded:
     workers = max(1, min(os.cpu_count() or 1, len(spans)))
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         done = list(pool.map(lambda span: decode_chunk(raw.slice(*span), span[0], plan), spans))
-    unknown: Counter[str] = Counter()
-    for part in done:
-        unknown.update(part.unknown)
-    return Decoded(
-        rows=pa.concat_tables([decoded_schema(contract).empty_table(), *(part.rows for part in done)]),
-        index=pa.concat_arrays([pa.array([], pa.int64()), *(part.index for part in done)]),
-        rejects=pa.concat_tables([REJECTS.empty_table(), *(part.rejects for part in done)]),
-        unknown=dict((+unknown).most_common(UNKNOWN_LISTED)),
-        kinds=merged(part.kinds for part in done),
-    )
+    return joined(done, contract)
 
 
 def _spans(raw: pa.Table) -> Iterator[tuple[int, int]]:

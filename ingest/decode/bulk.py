@@ -86,7 +86,8 @@ class Reader:
         runs = [(run, _ALONE) for run in self._runs(lines, numbers, plain, _ALONE)]
         runs += [(run, _BESIDE) for run in self._runs(lines, numbers, guesses == Guess.FIELDS, _BESIDE)]
         left = ~np.isin(numbers, np.concatenate([numbers[:0], *(found for (_, found), _ in runs)]), assume_unique=True)
-        runs += [(run, _BESIDE) for run in self._singles(lines, numbers, left)]
+        for at in np.flatnonzero(left):
+            runs += [(run, _BESIDE) for run in self._run(lines.slice(at, 1), numbers[at : at + 1], _BESIDE)]
         if not runs:
             return Reading(self._schema.remove(0).empty_table(), numbers[:0], np.zeros(0, np.bool_))
         table = pa.concat_tables([part for (part, _), _ in runs])
@@ -149,17 +150,6 @@ class Reader:
         except _Refused:
             return False
         return True
-
-    def _singles(
-        self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_]
-    ) -> Iterator[tuple[pa.Table, Numbers]]:
-        """Each of the chosen lines that parses."""
-        for at in np.flatnonzero(chosen):
-            here = numbers[at : at + 1]
-            try:
-                yield self._parse(lines.slice(at, 1), here, _BESIDE), here
-            except _Refused:
-                continue
 
     def _parse(self, lines: pa.Array, numbers: Numbers, mode: str) -> pa.Table:
         """All of the lines as columns; raises `_Refused`."""

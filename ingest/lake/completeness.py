@@ -20,7 +20,7 @@ from ingest.lake import published, raw, replaying
 from ingest.lake.commit import open_table, scan
 from ingest.model.completeness import Completeness, DateRows, judged
 from ingest.model.contract import UNKNOWN_DATE, Contract
-from ingest.model.tables import RAW
+from ingest.model.tables import RAW, occurrences
 
 __all__ = ["tell"]
 
@@ -98,8 +98,7 @@ def _rows(files: Iterable[_File]) -> Counter[dt.date]:
 def _counted(tables: Iterator[pa.Table]) -> Counter[dt.date]:
     rows: Counter[dt.date] = Counter()
     for table in tables:
-        for one in table["event_date"].value_counts().to_pylist():
-            rows[one["values"]] += one["counts"]
+        rows.update(occurrences(table["event_date"]))
     return rows
 
 

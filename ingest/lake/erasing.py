@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -24,10 +24,11 @@ from ingest.lake import published, raw
 from ingest.lake.commit import KEEP_LOG, decided, history, open_table, scan
 from ingest.lake.replaying import NUMBER, REPLAY, Tables, finish, is_behind, settled, standing
 from ingest.lake.search import holds_rows
+from ingest.model.batches import gathered
 from ingest.model.erasure import ERASED, ERASED_ID
 from ingest.model.points import Point, Reached
 from ingest.model.ports import AccountOf
-from ingest.model.tables import QUARANTINE, RAW, RECOGNISED, row_names
+from ingest.model.tables import QUARANTINE, RAW, RECOGNISED, occurrences, row_names
 
 __all__ = ["Pinned", "Recognise", "empty", "fence"]
 
@@ -177,20 +178,9 @@ def _recognised(uri: str, position: int, recognise: Recognise) -> pa.Table:
     """The rows of erased people that stand in raw up to the position."""
     table = open_table(uri)
     pending = pa.array(raw.pending_windows(uri, position), pa.string())
-    read = (some.filter(pc.invert(pc.is_in(some["window"], value_set=pending))) for some in _groups(scan(table, _READ)))
+    found = gathered(scan(table, _READ), size=_MOST_BYTES)
+    read = (some.filter(pc.invert(pc.is_in(some["window"], value_set=pending))) for some in found)
     return pa.concat_tables([RECOGNISED.empty_table(), *map(recognise, read)]).combine_chunks()
-
-
-def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches put together up to a size that is worth decoding at once."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(one.nbytes for one in waiting) >= _MOST_BYTES:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _chunks(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -202,8 +192,7 @@ def _chunks(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _by_date(rows: pa.Table) -> dict[str, int]:
-    counted = rows["event_date"].value_counts().to_pylist()
-    return {one["values"].isoformat(): one["counts"] for one in counted}
+    return {date.isoformat(): count for date, count in occurrences(rows["event_date"]).items()}
 
 
 def _predicate(date: str, rows: pa.Table) -> str:

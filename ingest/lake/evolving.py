@@ -25,6 +25,7 @@ from ingest.lake.growth import Growth, grown, growth
 from ingest.lake.log import files_in
 from ingest.lake.published import ACCOUNT
 from ingest.lake.upkeep import TARGET_BYTES
+from ingest.model.batches import gathered
 from ingest.model.contract import Column, Contract, LogicalType
 from ingest.model.tables import LEARNED, curated_schema
 
@@ -157,7 +158,7 @@ def _written(
 
     The log gets no statistics but the count: those of the columns stand in each file's footer, which readers use too.
     """
-    groups = _groups(rows)
+    groups = gathered(rows, rows=_GROUP_ROWS, size=_GROUP_BYTES)
     while (group := next(groups, None)) is not None:
         name, count = f"{path}/part-{uuid.uuid4()}.parquet", 0
         with (
@@ -177,18 +178,6 @@ def _written(
             data_change=True,
             stats=json.dumps({"numRecords": count}),
         )
-
-
-def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        if batch.num_rows:
-            waiting.append(batch)
-        if sum(b.num_rows for b in waiting) >= _GROUP_ROWS or sum(b.nbytes for b in waiting) >= _GROUP_BYTES:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _still_there(folder: fs.FileSystem, files: list[AddAction]) -> None:

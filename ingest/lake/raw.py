@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from ingest.lake.commit import Entry, commit, numbered, open_table, scan
 from ingest.lake.log import added, appended, appends, commits
+from ingest.model.batches import gathered
 from ingest.model.tables import MOST_DATES, RAW
 
 __all__ = ["PIECE_ROWS", "append", "limit", "pending_by_date", "pending_rows", "pending_windows", "pieces"]
@@ -90,19 +91,12 @@ def _appends(uri: str, after: int, until: int) -> Iterator[tuple[int, int, int, 
 
 
 def pieces(uri: str, after: int, until: int) -> Iterator[pa.Table]:
-    """The inserts of raw versions (`after`, `until`], `RAW`, in pieces of about `PIECE_ROWS` rows, in no order.
+    """The inserts of raw versions (`after`, `until`], `RAW`, in pieces of at most `PIECE_ROWS` rows, in no order.
 
     Compaction between those versions changes nothing. Updates are passed over: they are erasures of what was read
     before, and the files that tell what stood there are gone.
     """
-    waiting: list[pa.RecordBatch] = []
-    for batch in _changes(uri, after, until):
-        waiting.append(batch)
-        if sum(part.num_rows for part in waiting) >= PIECE_ROWS:
-            yield _inserts(waiting)
-            waiting = []
-    if waiting:
-        yield _inserts(waiting)
+    yield from map(_inserts, gathered(_changes(uri, after, until), rows=PIECE_ROWS))
 
 
 def _changes(uri: str, after: int, until: int) -> Iterator[pa.RecordBatch]:
@@ -126,9 +120,9 @@ def _ranges(uri: str, after: int, until: int) -> Iterator[tuple[int, int]]:
         yield first, until
 
 
-def _inserts(changes: list[pa.RecordBatch]) -> pa.Table:
+def _inserts(changes: pa.Table) -> pa.Table:
     """delta-rs hands out string views, which most kernels do not take; putting views together copies no body."""
-    rows = pa.Table.from_batches(changes).combine_chunks().cast(_CHANGES)
+    rows = changes.combine_chunks().cast(_CHANGES)
     inserted = pc.equal(rows["_change_type"], "insert")
     rows = rows.select(RAW.names)
     return rows if pc.all(inserted).as_py() is not False else rows.filter(inserted)

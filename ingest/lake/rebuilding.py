@@ -23,7 +23,7 @@ from ingest.errors import CommitFailed, LakeUnavailable
 from ingest.lake import published, raw, search
 from ingest.lake.commit import KEEP_LOG, aligned, open_table, scan, schema_of
 from ingest.model.contract import Contract
-from ingest.model.tables import QUARANTINE, RAW, curated_schema
+from ingest.model.tables import QUARANTINE, RAW, curated_schema, occurrences
 
 __all__ = ["Pinned", "dates"]
 
@@ -51,7 +51,7 @@ class Pinned:
         """The windows of which raw holds rows of the date up to the position, and how many."""
         found: Counter[str] = Counter()
         for batch in self._read(pa.schema([RAW.field("window")]), self._pending):
-            found.update({one["values"]: one["counts"] for one in pc.value_counts(batch["window"]).to_pylist()})
+            found.update(occurrences(batch["window"]))
         return dict(found)
 
     def read_raw(self, but_for: Collection[str] = ()) -> Iterator[pa.RecordBatch]:

@@ -8,20 +8,19 @@ import pyarrow as pa
 
 from ingest.lake.replaying import Tables, settled, standing
 from ingest.model.replay import Filter
-from ingest.model.tables import QUARANTINE
+from ingest.model.tables import QUARANTINE, ROW_ORDER
 
 __all__ = ["groups", "rows"]
 
 _BY = ("reason", "expectation", "column", "contract_version")
 _LISTED = pa.schema([QUARANTINE.field(name) for name in (*_BY, "event_date", "window", "row")])
-_ORDER = [("window", "ascending"), ("row", "ascending")]
 
 
 def groups(tables: Tables) -> list[dict[str, Any]]:
     """Per reason, expectation, column and contract: rows, first and last event date, the first row; most rows first."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for some in standing(tables, *settled(tables), _LISTED):
-        counted = some.sort_by(_ORDER).group_by(list(_BY), use_threads=False)
+        counted = some.sort_by(ROW_ORDER).group_by(list(_BY), use_threads=False)
         wanted = [("event_date", "min"), ("event_date", "max"), ("window", "first"), ("row", "first"), ("row", "count")]
         for one in counted.aggregate(wanted).to_pylist():
             key = tuple(one[name] for name in _BY)
@@ -41,7 +40,7 @@ def rows(tables: Tables, wanted: Filter, limit: int) -> tuple[pa.Table, bool]:
     """The first `limit` rows (`tables.QUARANTINE`) that `wanted` lets through, and whether there are more."""
     shown = QUARANTINE.empty_table()
     for some in standing(tables, *settled(tables), QUARANTINE, _predicate(wanted)):
-        shown = pa.concat_tables([shown, some]).sort_by(_ORDER).slice(0, limit + 1)
+        shown = pa.concat_tables([shown, some]).sort_by(ROW_ORDER).slice(0, limit + 1)
     return shown.slice(0, limit), shown.num_rows > limit
 
 

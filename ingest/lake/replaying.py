@@ -27,7 +27,7 @@ from ingest.lake.published import ACCOUNT, position
 from ingest.lake.search import holds_rows
 from ingest.lake.storage import Storage
 from ingest.model.replay import Chunk
-from ingest.model.tables import MOST_DATES, QUARANTINE, VERDICT, row_names
+from ingest.model.tables import MOST_DATES, QUARANTINE, ROW_ORDER, VERDICT, row_names
 
 __all__ = [
     "NUMBER",
@@ -182,7 +182,7 @@ class DeltaChunk:
         self._behind = is_behind(self._curated, quarantine)
         found = list(standing(tables, self._curated, quarantine, QUARANTINE, _where(chunk)))
         rows = pa.concat_tables(found) if found else QUARANTINE.empty_table()
-        self.rows = rows.sort_by([("window", "ascending"), ("row", "ascending")])
+        self.rows = rows.sort_by(ROW_ORDER)
         self.there = holds_rows(self._curated, self.rows)
 
     def narrow(self, kept: pa.Array) -> None:

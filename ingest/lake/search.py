@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from ingest.lake.commit import scan
+from ingest.model.batches import gathered
 from ingest.model.tables import KEYS, RAW, row_names
 
 __all__ = ["among", "holds_rows", "known", "near"]
 
 _SEARCHED_ROWS = 500_000
+"""Rows searched at once: each search builds a hash of all that is wanted, so it had better be worth it."""
+
 _LISTED_DATES = 500
 _ROW = pa.schema([RAW.field("window"), RAW.field("row")])
 _SPAN, _REACH = 1 << 24, 1 << 22
@@ -60,7 +63,7 @@ def among(keys: pa.Table, there: Iterable[pa.RecordBatch], days: int) -> pa.Arra
     wanted = pc.dictionary_encode(_joined(keys))
     places = _places(wanted.indices, keys["event_date"])
     found = np.empty(0, np.int64)
-    for group in _groups(there):
+    for group in gathered(there, rows=_SEARCHED_ROWS):
         index = pc.index_in(_joined(group), value_set=wanted.dictionary)
         if index.null_count < len(index):
             hit = pc.is_valid(index)
@@ -78,7 +81,7 @@ def holds_rows(curated: DeltaTable, rows: pa.Table) -> pa.Array:
     dates = _listed(sorted(rows["event_date"].unique().to_pylist()))
     wanted = row_names(rows)
     found = pa.repeat(pa.scalar(value=False), rows.num_rows)
-    for there in _groups(scan(curated, _ROW, f"{dates} AND {where}")):
+    for there in gathered(scan(curated, _ROW, f"{dates} AND {where}"), rows=_SEARCHED_ROWS):
         found = pc.or_(found, pc.is_in(wanted, value_set=row_names(there)))
     return found
 
@@ -88,19 +91,6 @@ def _places(codes: pa.Array, dates: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     days: npt.NDArray[np.int64] = dates.cast(pa.int32()).to_numpy().astype(np.int64)
     numbers: npt.NDArray[np.int64] = codes.to_numpy().astype(np.int64)
     return numbers * _SPAN + days
-
-
-def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches put together: each search builds a hash of all that is wanted, so it had better be worth it."""
-    waiting, rows = [], 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows >= _SEARCHED_ROWS:
-            yield pa.Table.from_batches(waiting)
-            waiting, rows = [], 0
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _joined(keys: pa.Table) -> pa.Array:

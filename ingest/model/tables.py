@@ -5,6 +5,8 @@ The one module of the vocabulary that imports pyarrow; DAG parsing never reaches
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,12 +22,14 @@ __all__ = [
     "RECOGNISED",
     "REJECTS",
     "RESCUED",
+    "ROW_ORDER",
     "STAGES",
     "TIME",
     "VERDICT",
     "arrow_type",
     "curated_schema",
     "decoded_schema",
+    "occurrences",
     "published_schema",
     "row_names",
     "searched_columns",
@@ -33,6 +37,9 @@ __all__ = [
 
 STAGES = ("raw", "curated", "quarantine", "accounts")
 """The tables that each dataset has."""
+
+ROW_ORDER = [("window", "ascending"), ("row", "ascending")]
+"""The order in which rows landed, for `Table.sort_by`: of two deliveries of one event the first wins."""
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -198,6 +205,11 @@ def curated_schema(contract: Contract) -> pa.Schema:
             pa.field("event_date", pa.date32(), nullable=False),
         ]
     )
+
+
+def occurrences(values: pa.Array | pa.ChunkedArray) -> dict[Any, int]:
+    """How often each value occurs."""
+    return {one["values"]: one["counts"] for one in values.value_counts().to_pylist()}
 
 
 def row_names(rows: pa.Table | pa.RecordBatch) -> pa.Array:

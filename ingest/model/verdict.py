@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from ingest.model.contract import LogicalType
+from ingest.model.contract import Contract, LogicalType
+from ingest.model.tables import REJECTS, decoded_schema
 
-__all__ = ["Decoded", "Judged", "merged"]
+__all__ = ["UNKNOWN_LISTED", "Decoded", "Judged", "joined"]
+
+UNKNOWN_LISTED = 100
+"""How many fields that the contract does not name are told by their path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,21 @@ class Decoded:
     kinds: Mapping[str, frozenset[LogicalType]] = field(default_factory=dict)
 
 
-def merged(parts: Iterable[Mapping[str, frozenset[LogicalType]]]) -> dict[str, frozenset[LogicalType]]:
-    """The `kinds` of several parts of one batch."""
+def joined(parts: Sequence[Decoded], contract: Contract) -> Decoded:
+    """Parts of one batch, which count its rows, put together in their order."""
+    unknown: Counter[str] = Counter()
     kinds: dict[str, frozenset[LogicalType]] = {}
     for part in parts:
-        for name, found in part.items():
+        unknown.update(part.unknown)
+        for name, found in part.kinds.items():
             kinds[name] = kinds.get(name, frozenset()) | found
-    return kinds
+    return Decoded(
+        rows=pa.concat_tables([decoded_schema(contract).empty_table(), *(part.rows for part in parts)]),
+        index=pa.concat_arrays([pa.array([], pa.int64()), *(part.index for part in parts)]),
+        rejects=pa.concat_tables([REJECTS.empty_table(), *(part.rejects for part in parts)]),
+        unknown=dict((+unknown).most_common(UNKNOWN_LISTED)),
+        kinds=kinds,
+    )
 
 
 @dataclass(frozen=True, slots=True)

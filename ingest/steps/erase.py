@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow.compute as pc
@@ -138,19 +139,17 @@ def _account(
     contract: Contract,
     position: int,
     curated: int = 0,
-    duplicates_by_date: Mapping[str, int] | None = None,
-    erased_by_date: Mapping[str, int] | None = None,
+    duplicates_by_date: Mapping[str, int] = MappingProxyType({}),
+    erased_by_date: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    duplicates, erased = duplicates_by_date or {}, erased_by_date or {}
     return moved_account(
         "erase",
         contract,
         position=position,
         curated=curated,
-        duplicates=sum(duplicates.values()),
-        partitions=sorted({*duplicates, *erased}),
-        duplicates_by_date=dict(duplicates),
-        erased_by_date=erased,
+        partitions=sorted({*duplicates_by_date, *erased_by_date}),
+        duplicates_by_date=duplicates_by_date,
+        erased_by_date=erased_by_date,
     )
 
 

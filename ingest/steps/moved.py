@@ -1,4 +1,4 @@
-"""The account of rows that moved: a rebuild's or a replay's, which read nothing new of raw."""
+"""The account of rows that moved: a rebuild's, a replay's or an erasure's, which read nothing new of raw."""
 
 from __future__ import annotations
 
@@ -19,18 +19,16 @@ def moved_account(
     *,
     position: int,
     curated: int,
-    duplicates: int,
     partitions: Sequence[str],
-    duplicates_by_date: Mapping[str, int],
+    duplicates_by_date: Mapping[str, int] = MappingProxyType({}),
     erased_by_date: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """A row of `tables.ACCOUNTS`, as JSON values, but for the version that its commit will have.
 
     No records, and signed differences that sum to 0: what curated, the duplicates and the erased gain, quarantine
-    loses.
-    `position` is the raw version that curated has been read to, dates are ISO.
+    loses. `position` is the raw version that curated has been read to, dates are ISO.
     """
-    erased = sum(erased_by_date.values())
+    duplicates, erased = sum(duplicates_by_date.values()), sum(erased_by_date.values())
     return {
         "kind": kind,
         "batch": position,
@@ -43,7 +41,7 @@ def moved_account(
         "contract_version": contract.version,
         "contract_digest": contract.digest,
         "partitions": json.dumps(partitions),
-        "duplicates_by_date": json.dumps(duplicates_by_date),
+        "duplicates_by_date": json.dumps(dict(duplicates_by_date)),
         "erased": erased,
         "erased_by_date": json.dumps(dict(erased_by_date)),
         "rejected": json.dumps({}),

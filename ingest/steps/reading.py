@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import pyarrow.compute as pc
 from ingest.errors import AccountBroken
 from ingest.model.contract import Contract
 from ingest.model.ports import Decode, Validator
-from ingest.model.tables import RAW, REJECTS, RESCUED, decoded_schema
-from ingest.model.verdict import Decoded, merged
+from ingest.model.tables import RAW, REJECTS, RESCUED
+from ingest.model.verdict import Decoded, joined
 from ingest.steps.identity import has_identity
 
 __all__ = ["Read", "read_batch"]
@@ -105,28 +106,29 @@ def _without_payload(raw: pa.Table, held: npt.NDArray[np.bool_]) -> pa.Table:
 def _together(parts: list[_Part], contract: Contract) -> Read:
     starts = np.cumsum([0, *(part.raw.num_rows for part in parts)])
     raw = pa.concat_tables([RAW.empty_table(), *(part.raw for part in parts)]).combine_chunks()
-    rows = pa.concat_tables([decoded_schema(contract).empty_table(), *(part.decoded.rows for part in parts)])
-    placed = list(zip(parts, starts.tolist(), strict=False))
-    rejects = pa.concat_tables([REJECTS.empty_table(), *(_shifted(part.decoded.rejects, at) for part, at in placed)])
-    index = np.concatenate([np.zeros(0, np.int64), *(part.decoded.index.to_numpy() + at for part, at in placed)])
+    decoded = joined([_from(part.decoded, at) for part, at in zip(parts, starts.tolist(), strict=False)], contract)
     held = np.concatenate([np.zeros(0, np.bool_), *(part.held for part in parts)])
-    unknown: Counter[str] = Counter()
-    for part in parts:
-        unknown.update(part.decoded.unknown)
     order = _order(raw)
-    if order is not None:
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        raw, held, index = raw.take(pa.array(order)), held[order], place[index]
-        rejects = rejects.set_column(0, REJECTS.field(0), pa.array(place[rejects["index"].to_numpy()])).sort_by("index")
-        ascending = np.argsort(index, kind="stable")
-        rows, index = rows.combine_chunks().take(pa.array(ascending)), index[ascending]
-    kinds = merged(part.decoded.kinds for part in parts)
-    return Read(raw, Decoded(rows, pa.array(index), rejects, dict(unknown), kinds), pa.array(held))
+    if order is None:
+        return Read(raw, decoded, pa.array(held))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    index = place[decoded.index.to_numpy()]
+    ascending = np.argsort(index, kind="stable")
+    rows = decoded.rows.combine_chunks().take(pa.array(ascending))
+    rejects = _indexed(decoded.rejects, pa.array(place[decoded.rejects["index"].to_numpy()])).sort_by("index")
+    decoded = dataclasses.replace(decoded, rows=rows, index=pa.array(index[ascending]), rejects=rejects)
+    return Read(raw.take(pa.array(order)), decoded, pa.array(held[order]))
 
 
-def _shifted(rejects: pa.Table, by: int) -> pa.Table:
-    return rejects.set_column(0, REJECTS.field(0), pc.add(rejects["index"], by))
+def _from(decoded: Decoded, first: int) -> Decoded:
+    """A piece, counting rows of the batch in which its own begin at `first`."""
+    rejects = _indexed(decoded.rejects, pc.add(decoded.rejects["index"], first))
+    return dataclasses.replace(decoded, index=pc.add(decoded.index, first), rejects=rejects)
+
+
+def _indexed(rejects: pa.Table, index: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return rejects.set_column(0, REJECTS.field(0), index)
 
 
 def _order(rows: pa.Table) -> npt.NDArray[np.int64] | None:

@@ -101,10 +101,7 @@ def rebuild(  # noqa: PLR0913 - its ports
 def _widen(contract: Contract, lake: Lake) -> None:
     """The table with the contract's wider types, its rows as they are: what is judged anew follows date by date."""
     position = lake.curated_until(contract.dataset)
-    account = moved_account(
-        "rewrite", contract, position=position, curated=0, duplicates=0, partitions=[], duplicates_by_date={}
-    )
-    lake.widen(contract, account)
+    lake.widen(contract, moved_account("rewrite", contract, position=position, curated=0, partitions=[]))
 
 
 def _rebuild(
@@ -162,7 +159,6 @@ def _account_row(difference: Difference, pinned: PinnedDate, contract: Contract)
         contract,
         position=pinned.position,
         curated=difference.curated,
-        duplicates=duplicates,
         partitions=[date],
         duplicates_by_date={date: duplicates} if duplicates else {},
         erased_by_date={date: erased} if erased else {},

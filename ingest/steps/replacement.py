@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.errors import RawTrimmed
+from ingest.model.batches import gathered
 from ingest.model.contract import Contract
 from ingest.model.difference import Difference
 from ingest.model.ports import PinnedDate
-from ingest.model.tables import KEYS, QUARANTINE, VERDICT, curated_schema, row_names
+from ingest.model.tables import KEYS, QUARANTINE, ROW_ORDER, VERDICT, curated_schema, row_names
 from ingest.steps.curate import Limits
-from ingest.steps.spill import Sieve, Slotted, Spill, groups, shares
+from ingest.steps.spill import Sieve, Slotted, Spill, shares
 from ingest.steps.verdicts import first
 from ingest.steps.weighing import Weighing
 
 __all__ = ["Replacement", "replacement"]
 
-_ORDER = [("window", "ascending"), ("row", "ascending")]
 _COMPARED_ROWS = 10_000
 
 
@@ -100,7 +100,7 @@ def _untold(date: dt.date, pinned: PinnedDate, erased: int) -> Difference:
 
 
 def _put_aside(batches: Iterable[pa.RecordBatch], store: Slotted, limits: Limits) -> Slotted:
-    for rows in groups(batches, limits):
+    for rows in gathered(batches, rows=limits.rows, size=limits.bytes):
         store.add(rows)
     return store
 
@@ -125,10 +125,10 @@ def _judge(
     share: _Share, there: Iterable[pa.RecordBatch], pinned: PinnedDate, contract: Contract, new: Replacement
 ) -> None:
     """Add to `new` what becomes of a share."""
-    before, rejects = share.curated.sort_by(_ORDER), share.quarantine
-    valid = _standing_first(share.valid.sort_by(_ORDER), before)
+    before, rejects = share.curated.sort_by(ROW_ORDER), share.quarantine
+    valid = _standing_first(share.valid.sort_by(ROW_ORDER), before)
     kept = first(valid.select(KEYS.names), lambda keys: pinned.known(keys, there), contract)
-    curated = _with_batches(valid.filter(kept).sort_by(_ORDER), before, pinned.position)
+    curated = _with_batches(valid.filter(kept).sort_by(ROW_ORDER), before, pinned.position)
     rejected = _set_batch(share.rejected, pa.repeat(pa.scalar(pinned.position, pa.int64()), share.rejected.num_rows))
     fresh = rejected.filter(pc.invert(_in(_reasons(rejected), _reasons(rejects))))
     old = rejects.filter(pc.invert(_in(row_names(rejects), row_names(rejected))))

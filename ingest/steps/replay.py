@@ -22,7 +22,7 @@ from ingest.model.tables import RAW, VERDICT, row_names
 from ingest.steps.curate import Limits
 from ingest.steps.moved import moved_account
 from ingest.steps.screen import Screen, screen_of
-from ingest.steps.verdicts import Verdicts, settle, weigh
+from ingest.steps.verdicts import Verdicts, known_in, settle, weigh
 
 __all__ = ["replay"]
 
@@ -119,12 +119,9 @@ def _judge(
 ) -> Verdicts:
     """The verdicts of today; rows keep the batch that they came in."""
     rows = pinned.rows.filter(pc.invert(pinned.there))
-
-    def known(keys: pa.Table) -> pa.ChunkedArray | pa.Array:
-        return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
-
     raw = rows.select(RAW.names)
-    verdicts = settle(weigh(raw, contract, decode, validator), raw, contract, known, validator, batch=0, keys=keys)
+    weighed = weigh(raw, contract, decode, validator)
+    verdicts = settle(weighed, raw, contract, known_in(lake, contract), validator, batch=0, keys=keys)
     moved = verdicts.curated
     batches = rows["batch"].take(pc.index_in(row_names(moved), value_set=row_names(rows)))
     place = moved.schema.get_field_index("batch")
@@ -158,7 +155,6 @@ def _account_row(pinned: PinnedChunk, contract: Contract, verdicts: Verdicts) ->
         contract,
         position=pinned.position,
         curated=verdicts.curated.num_rows,
-        duplicates=verdicts.duplicates,
         partitions=_partitions(verdicts),
         duplicates_by_date=verdicts.duplicates_by_date,
     )

@@ -23,7 +23,7 @@ from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.erasure import ERASED, ERASED_ID, Erasure
 from ingest.model.keys import Keys
 from ingest.model.ports import Lake
-from ingest.model.tables import RAW, RECOGNISED
+from ingest.model.tables import RAW, RECOGNISED, occurrences
 
 __all__ = ["LONGEST_VALUE", "Screen", "by_date", "erasure_of", "gives_away", "screen_of", "value_of"]
 
@@ -258,4 +258,4 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 
 def by_date(rows: pa.Table) -> dict[dt.date, int]:
     """How many of `rows` each event date has."""
-    return {one["values"]: one["counts"] for one in rows["event_date"].value_counts().to_pylist()}
+    return occurrences(rows["event_date"])

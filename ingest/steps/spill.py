@@ -19,7 +19,7 @@ import pyarrow as pa
 from ingest.errors import TransientError
 from ingest.steps.curate import Limits
 
-__all__ = ["SLOTS", "Sieve", "Slotted", "Spill", "groups", "shares"]
+__all__ = ["SLOTS", "Sieve", "Slotted", "Spill", "shares"]
 
 SLOTS = 256
 """A table of more than this many times the limit is no longer held within it."""
@@ -148,20 +148,6 @@ class Sieve:
 def hashes(event_ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint32]:
     """CRC-32 of each id's bytes."""
     return np.fromiter(map(zlib.crc32, event_ids.cast(pa.binary()).to_pylist()), np.uint32, len(event_ids))
-
-
-def groups(batches: Iterable[pa.RecordBatch], limits: Limits) -> Iterator[pa.Table]:
-    """Batches put together up to the limits, at least one at a time."""
-    waiting: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in batches:
-        if waiting and (rows + batch.num_rows > limits.rows or size + batch.nbytes > limits.bytes):
-            yield pa.Table.from_batches(waiting)
-            waiting, rows, size = [], 0, 0
-        waiting.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def shares(stores: Sequence[Slotted], limits: Limits) -> list[range | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ingest.model.contract import Contract
 from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
-from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema
+from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema, occurrences
 from ingest.model.verdict import Decoded
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
@@ -25,7 +26,7 @@ from ingest.steps.protection import protected, veiled
 from ingest.steps.reading import read_batch
 from ingest.steps.screen import by_date, screen_of
 
-__all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "settle", "stamped", "weigh"]
+__all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "known_in", "settle", "stamped", "weigh"]
 
 Known = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
 """For each key (`source`, `event_id`, `event_date`): does curated hold it already?"""
@@ -58,13 +59,17 @@ class Verdicts:
     records: int
     curated: pa.Table
     quarantine: pa.Table
-    duplicates: int
     duplicate_dates: Mapping[dt.date, int]
     rejected: Mapping[str, int]
     failed: Mapping[str, int]
     report: Mapping[str, Any]
     unknown: Mapping[str, int]
     erased_dates: Mapping[dt.date, int]
+
+    @property
+    def duplicates(self) -> int:
+        """Rows whose event curated has already, or an earlier row of the batch."""
+        return sum(self.duplicate_dates.values())
 
     @property
     def erased(self) -> int:
@@ -115,11 +120,13 @@ def judge(
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
     give_back()
-
-    def known(keys: pa.Table) -> pa.ChunkedArray | pa.Array:
-        return lake.known(contract.dataset, keys, dedupe_days=contract.dedupe_days)
-
+    known = known_in(lake, contract)
     return settle(weighed, read.raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased)
+
+
+def known_in(lake: Lake, contract: Contract) -> Known:
+    """What curated holds, as it is when it is asked."""
+    return functools.partial(lake.known, contract.dataset, dedupe_days=contract.dedupe_days)
 
 
 def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validator) -> Weighed:
@@ -167,15 +174,14 @@ def settle(
     rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
     identities = raw.select(["source", "event_id", "event_date"]).take(index)
     kept = first(identities, known, contract)
-    again = identities["event_date"].filter(pc.invert(kept)).value_counts()
+    again = identities["event_date"].filter(pc.invert(kept))
     rows, index = rows.filter(kept), index.filter(kept)
     failed = {**weighed.failed, **validator.whole(rows, contract)}
     return Verdicts(
         records=raw.num_rows + sum(erased.values()),
         curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch, keys),
         quarantine=_quarantine(rejects, raw, contract, batch),
-        duplicates=pc.sum(pc.invert(kept)).as_py() or 0,
-        duplicate_dates={one["values"]: one["counts"] for one in again.to_pylist()},
+        duplicate_dates=occurrences(again),
         rejected=_counts(rejects),
         failed=failed,
         report=weighed.report,

@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ingest.model.batches import gathered
 from ingest.model.contract import Contract
 from ingest.model.keys import Keys
 from ingest.model.ports import Decode, PinnedDate, Validator
-from ingest.model.tables import QUARANTINE, RAW, curated_schema
+from ingest.model.tables import QUARANTINE, RAW, ROW_ORDER, curated_schema, occurrences
 from ingest.steps.curate import Limits
 from ingest.steps.screen import Screen
-from ingest.steps.spill import Slotted, groups
+from ingest.steps.spill import Slotted
 from ingest.steps.verdicts import stamped, weigh
 
 __all__ = ["Weighing"]
 
-_ORDER = [("window", "ascending"), ("row", "ascending")]
 _NAMED = pa.schema([RAW.field(name) for name in ("window", "row", "event_id")])
 
 
@@ -60,9 +59,9 @@ class Weighing:
         if windows == self._windows:
             return
         read: Counter[str] = Counter(self._windows)
-        for raw in groups(pinned.read_raw(self._windows), self._limits):
-            read.update({one["values"]: one["counts"] for one in pc.value_counts(raw["window"]).to_pylist()})
-            rows, erased = screen.parted(raw.combine_chunks().sort_by(_ORDER))
+        for raw in gathered(pinned.read_raw(self._windows), rows=self._limits.rows, size=self._limits.bytes):
+            read.update(occurrences(raw["window"]))
+            rows, erased = screen.parted(raw.combine_chunks().sort_by(ROW_ORDER))
             self.erased.add(erased.select(_NAMED.names))
             self._weigh(rows)
         self._windows = read
