@@ -24,11 +24,10 @@ from ingest.model.account import Account
 from ingest.model.completeness import Completeness
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
-from ingest.model.drift import UnknownField
 from ingest.model.erasure import Erased
 from ingest.model.points import Reached, passing
-from ingest.model.ports import Totals
 from ingest.model.replay import Filter, Replayed
+from ingest.model.status import Status
 from ingest.model.upkeep import SPARED_HOURS, Compacted, Vacuumed
 from ingest.settings import Settings
 from ingest.signals import stopping
@@ -48,7 +47,6 @@ __all__ = [
     "ingest",
     "init",
     "land",
-    "last_report",
     "partitions_since",
     "quarantine_groups",
     "quarantine_rows",
@@ -56,7 +54,6 @@ __all__ = [
     "replay",
     "sql",
     "status",
-    "unknown_fields",
     "vacuum",
 ]
 
@@ -315,23 +312,12 @@ def quarantine_rows(settings: Settings, dataset: str, wanted: Filter, limit: int
     return rows.to_pylist(), more
 
 
-def status(settings: Settings, dataset: str) -> tuple[Totals, Account | None]:
-    """Rows per table and the account of the newest batch."""
-    _, lake = standing(settings, dataset)
-    return lake.totals(dataset), lake.last_account(dataset)
-
-
-def unknown_fields(settings: Settings, dataset: str) -> list[UnknownField]:
-    """Each field that bodies had and the contract did not name, most rows first."""
-    _, lake = standing(settings, dataset)
-    return lake.unknown_fields(dataset)
-
-
-def last_report(settings: Settings, dataset: str) -> str | None:
-    """Where the page with the validation report of the newest batch is; null when there is none."""
+def status(settings: Settings, dataset: str) -> Status:
+    """Rows per table, the newest batch, and what producers send beside the contract."""
     _, lake = standing(settings, dataset)
     last = lake.last_account(dataset)
-    return None if last is None or last.raw_version is None else lake.page(dataset, last.raw_version)
+    page = None if last is None or last.raw_version is None else lake.page(dataset, last.raw_version)
+    return Status(lake.totals(dataset), last, page, tuple(lake.unknown_fields(dataset)))
 
 
 def completeness(settings: Settings, dataset: str) -> Completeness:

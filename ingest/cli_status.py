@@ -67,14 +67,14 @@ def chosen(settings: Settings, dataset: str | None) -> list[str]:
 
 
 def _totals(settings: Settings, dataset: str) -> dict[str, Any]:
-    totals, last = api.status(settings, dataset)
+    found = api.status(settings, dataset)
     return {
         "dataset": dataset,
-        **dataclasses.asdict(totals),
-        "holds": totals.holds,
-        "last_batch": None if last is None else last.to_dict(),
-        "unknown_fields": [field.to_dict() for field in api.unknown_fields(settings, dataset)],
-        "report": api.last_report(settings, dataset),
+        **dataclasses.asdict(found.totals),
+        "holds": found.totals.holds,
+        "last_batch": None if found.last_batch is None else found.last_batch.to_dict(),
+        "unknown_fields": [field.to_dict() for field in found.unknown_fields],
+        "report": found.report,
     }
 
 

@@ -14,53 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from deltalake import DeltaTable
-from rich.console import Console
 
-from ingest import cli, terminal
+from tests.command import Command
 from tests.live import Live
 from tests.steps.shop import order
 
 LAKEPOST = str(Path(sys.executable).with_name("lakepost"))
 
 
-class Command:
-    """Runs `lakepost` in this process with the settings of a `Live`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code, stdout, stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["lakepost", *arguments])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        captured = self._capsys.readouterr()
-        return int(done.value.code or 0), captured.out, captured.err
-
-    def json(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and the one object on stdout."""
-        code, out, _ = self(*arguments, "--json")
-        assert out.count("\n") == 1, out
-        return code, json.loads(out)
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Command]:
-    monkeypatch.chdir(tmp_path)  # no .env of the developer's
-    monkeypatch.setattr(terminal, "out", Console(width=200))
-    monkeypatch.setattr(terminal, "err", Console(stderr=True, width=200))
-    yield Command(monkeypatch, capsys)
-    structlog.reset_defaults()  # the command logs to this test's stderr, which is closed after it
-
-
-@pytest.fixture
-def lakepost(run: Command, live: Live, monkeypatch: pytest.MonkeyPatch) -> Command:
-    for name, value in live.environment.items():
-        monkeypatch.setenv(name, value)
-    return run
+def lakepost(
+    live: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    return Command(monkeypatch, capsys, tmp_path, live.environment)
 
 
 def test_from_an_empty_lake_to_an_answer(lakepost: Command, live: Live) -> None:

@@ -6,20 +6,17 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from rich.console import Console
 
-from ingest import catalog, cli, terminal
+from ingest import catalog
 from ingest.lake import DeltaLake, LocalStorage
+from tests.command import Command
 from tests.steps.shop import Shop, order
 
 ROOT = Path(__file__).resolve().parents[1]
-Command = Callable[..., tuple[int, str, str]]
 NARROWER = ("decimal(12,2)", "decimal(11,2)")
 WIDER = ("decimal(12,2)", "decimal(14,2)")
 RAISED = ("version: 1.1.0", "version: 1.2.0")
@@ -57,27 +54,12 @@ def rewrite(schemas: Path, *texts: tuple[str, str]) -> None:
 def lakepost(
     schemas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAKEPOST_LAKE_URL", (tmp_path / "lake").as_uri())
-    monkeypatch.setenv("LAKEPOST_SCHEMAS_DIR", str(schemas))
-    monkeypatch.setattr(terminal, "out", Console(width=200))
-    monkeypatch.setattr(terminal, "err", Console(stderr=True, width=200))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lakepost", *arguments])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        structlog.reset_defaults()  # the command logs to this test's stderr, which is closed after it
-        captured = capsys.readouterr()
-        return int(done.value.code or 0), captured.out, captured.err
-
-    return run
+    environment = {"LAKEPOST_LAKE_URL": (tmp_path / "lake").as_uri(), "LAKEPOST_SCHEMAS_DIR": str(schemas)}
+    return Command(monkeypatch, capsys, tmp_path, environment)
 
 
 def checked(lakepost: Command, *arguments: str) -> tuple[int, dict[str, Any]]:
-    code, out, err = lakepost("contracts", "check", *arguments, "--json")
-    assert out.count("\n") == 1, err
-    told: dict[str, Any] = json.loads(out)
+    code, told = lakepost.json("contracts", "check", *arguments)
     assert told["ok"] == (code == 0)
     return code, told
 

@@ -8,16 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
-from rich.console import Console
 
-from ingest import cli, terminal
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.points import Point
+from tests.command import Command
 from tests.live import Live
 from tests.reading import rows_of
 from tests.steps.shop import order
@@ -26,28 +23,12 @@ CHILD = Path(__file__).with_name("crash") / "child.py"
 GONE = "c-666666"
 KEYS = "k1:" + "b29v" * 16
 
-Command = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def lakepost(
     live: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Command:
-    monkeypatch.chdir(tmp_path)
-    for name, value in {**live.environment, "LAKEPOST_PII_KEYS": KEYS}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(terminal, "out", Console(width=200))
-    monkeypatch.setattr(terminal, "err", Console(stderr=True, width=200))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lakepost", *arguments])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        structlog.reset_defaults()  # the command logs to this test's stderr, which is closed after it
-        captured = capsys.readouterr()
-        return int(done.value.code or 0), captured.out, captured.err
-
-    return run
+    return Command(monkeypatch, capsys, tmp_path, {**live.environment, "LAKEPOST_PII_KEYS": KEYS})
 
 
 def test_erased_while_killed_and_run_again_and_redelivered(

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from rich.console import Console
 
-from ingest import catalog, cli, terminal
+from ingest import catalog
 from ingest.lake import DeltaLake, LocalStorage
+from tests.command import Command
 from tests.steps.shop import Shop, order
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -42,27 +37,13 @@ def shop(tmp_path: Path, schemas: Path) -> Shop:
 def lakepost(
     shop: Shop, schemas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAKEPOST_LAKE_URL", (tmp_path / "lake").as_uri())
-    monkeypatch.setenv("LAKEPOST_SCHEMAS_DIR", str(schemas))
-    monkeypatch.setattr(terminal, "out", Console(width=200))
-    monkeypatch.setattr(terminal, "err", Console(stderr=True, width=200))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lakepost", "quarantine", *arguments])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        structlog.reset_defaults()  # the command logs to this test's stderr, which is closed after it
-        captured = capsys.readouterr()
-        return int(done.value.code or 0), captured.out, captured.err
-
-    return run
+    environment = {"LAKEPOST_LAKE_URL": (tmp_path / "lake").as_uri(), "LAKEPOST_SCHEMAS_DIR": str(schemas)}
+    return Command(monkeypatch, capsys, tmp_path, environment)
 
 
 def of(lakepost: Command, *arguments: str) -> dict[str, Any]:
-    code, out, err = lakepost(*arguments, "--json")
-    assert (code, out.count("\n")) == (0, 1), err
-    told: dict[str, Any] = json.loads(out)
+    code, told = lakepost.json("quarantine", *arguments)
+    assert code == 0
     return told
 
 
@@ -84,7 +65,7 @@ def test_list_groups_by_why(lakepost: Command) -> None:
     window, row = first["example"].split(":")
     (shown,) = of(lakepost, "show", "orders", "--window", window, "--row", row)["rows"]
     assert (shown["event_id"], shown["value"]) == ("neg", "-1.00")
-    code, out, _ = lakepost("list", "orders")
+    code, out, _ = lakepost("quarantine", "list", "orders")
     assert code == 0
     assert out.splitlines()[1].startswith("2\texpectation\texpect_column_values_to_be_between\ttotal\t")
 
@@ -94,11 +75,11 @@ def test_show_filters_limits_and_says_that_there_are_more(lakepost: Command) -> 
     assert ([row["event_id"] for row in told["rows"]], told["more"]) == (["neg"], True)
     assert json.loads(told["rows"][0]["body"])["total"] == -1
     assert of(lakepost, "show", "orders", "--reason", "it's none")["rows"] == []
-    assert "only the first 1 rows" in lakepost("show", "orders", "--limit", "1")[2]
+    assert "only the first 1 rows" in lakepost("quarantine", "show", "orders", "--limit", "1")[2]
 
 
 def test_show_escapes_bytes_and_cuts_a_long_body(lakepost: Command) -> None:
-    code, out, _ = lakepost("show", "orders", "--reason", "encoding")
+    code, out, _ = lakepost("quarantine", "show", "orders", "--reason", "encoding")
     assert code == 0
     assert "\\xff\\x1b[2J" in out
     (row,) = of(lakepost, "show", "orders", "--reason", "malformed")["rows"]
@@ -112,7 +93,7 @@ def test_replay_says_what_it_would_do_then_does_it_once(lakepost: Command, schem
     would = of(lakepost, "replay", "orders", "--dry-run")
     assert (would["dry_run"], would["curated"], would["quarantined"]) == (True, 2, 2)
     assert shop.curated() == ["good"]
-    code, out, _ = lakepost("replay", "orders")
+    code, out, _ = lakepost("quarantine", "replay", "orders")
     assert code == 0
     assert "judged 4 rows" in out
     assert "2 to curated (2026-11-20, 2026-11-21)" in out
@@ -133,7 +114,7 @@ def test_replay_says_what_it_would_do_then_does_it_once(lakepost: Command, schem
     ],
 )
 def test_what_a_stranger_gets_wrong(lakepost: Command, arguments: tuple[str, ...], says: str) -> None:
-    code, _, err = lakepost(*arguments)
+    code, _, err = lakepost("quarantine", *arguments)
     assert code == 2
     assert says in err
     assert "Traceback" not in err

@@ -5,19 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
-from rich.console import Console
 
-from ingest import catalog, cli, terminal
+from ingest import catalog
 from ingest.lake import DeltaLake, LocalStorage
+from tests.command import Command
 from tests.steps.shop import Shop, order
 
-Command = Callable[..., tuple[int, str, str]]
+Status = Callable[..., tuple[int, str, str]]
 
 _SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
 _FIRST = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
@@ -37,25 +35,18 @@ def shop(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def status(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAKEPOST_LAKE_URL", (tmp_path / "lake").as_uri())
-    monkeypatch.setenv("LAKEPOST_SCHEMAS_DIR", str(_SCHEMAS))
+def status(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Status:
+    environment = {"LAKEPOST_LAKE_URL": (tmp_path / "lake").as_uri(), "LAKEPOST_SCHEMAS_DIR": str(_SCHEMAS)}
+    lakepost = Command(monkeypatch, capsys, tmp_path, environment)
 
     def run(*arguments: str, is_terminal: bool = False) -> tuple[int, str, str]:
-        monkeypatch.setattr(terminal, "out", Console(width=80, force_terminal=is_terminal, no_color=True))
-        monkeypatch.setattr(terminal, "err", Console(stderr=True, width=80, force_terminal=is_terminal, no_color=True))
-        monkeypatch.setattr(sys, "argv", ["lakepost", "status", *arguments])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        structlog.reset_defaults()  # the command logs to this test's stderr, which is closed after it
-        captured = capsys.readouterr()
-        return int(done.value.code or 0), captured.out, captured.err
+        lakepost.shows(width=80, force_terminal=is_terminal, no_color=True)
+        return lakepost("status", *arguments)
 
     return run
 
 
-def test_json_has_every_date_and_the_keys_that_it_always_had(status: Command) -> None:
+def test_json_has_every_date_and_the_keys_that_it_always_had(status: Status) -> None:
     code, out, _ = status("orders", "--json")
     (found,) = json.loads(out)["datasets"]
     assert code == 0
@@ -69,7 +60,7 @@ def test_json_has_every_date_and_the_keys_that_it_always_had(status: Command) ->
     assert found["completeness"]["watermark"] == "2026-11-20T12:00:00.000+00:00"
 
 
-def test_it_says_where_the_newest_batch_s_report_is(status: Command) -> None:
+def test_it_says_where_the_newest_batch_s_report_is(status: Status) -> None:
     (found,) = json.loads(status("orders", "--json")[1])["datasets"]
     page = Path(found["report"])
     assert page.name == f"{found['last_batch']['raw_version']:020}.html"
@@ -77,14 +68,14 @@ def test_it_says_where_the_newest_batch_s_report_is(status: Command) -> None:
     assert str(page) in status("orders")[2].replace("\n", "")
 
 
-def test_without_a_dataset_no_date_is_told(status: Command) -> None:
+def test_without_a_dataset_no_date_is_told(status: Status) -> None:
     assert "completeness" not in json.loads(status("--json")[1])["datasets"][0]
     assert "event_date" not in status()[1]
     code, _, err = status("--all-dates")
     assert (code, "of which dataset?" in err) == (2, True)
 
 
-def test_in_a_pipe_each_date_is_a_line_of_tab_separated_fields(status: Command) -> None:
+def test_in_a_pipe_each_date_is_a_line_of_tab_separated_fields(status: Status) -> None:
     """However narrow the terminal is said to be; words go to stderr."""
     _, out, err = status("orders", "--all-dates")
     totals, dates = out.split("\n\n")
@@ -98,7 +89,7 @@ def test_in_a_pipe_each_date_is_a_line_of_tab_separated_fields(status: Command) 
     assert "see --all-dates" not in err
 
 
-def test_on_a_terminal_of_80_columns_the_last_14_dates_are_a_table(status: Command) -> None:
+def test_on_a_terminal_of_80_columns_the_last_14_dates_are_a_table(status: Status) -> None:
     _, out, err = status("orders", is_terminal=True)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from tests.crash.growing import ROUNDS, VERSIONS
+from tests.crash.racers import race_to_the_end
 from tests.reading import rows_of
 from tests.steps.shop import Shop
 from tests.versions import with_wider_types
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def test_versions_that_race_lose_and_double_nothing(tmp_path: Path, orders: Contract) -> None:
     Shop(DeltaLake(LocalStorage(tmp_path)), orders)
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.growing", version, tmp_path, ROOT / "schemas"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        for version in VERSIONS
-    ]
-    try:
-        told = [racer.communicate(timeout=240)[0] for racer in racers]
-    finally:
-        for racer in racers:
-            racer.kill()
-    assert [racer.returncode for racer in racers] == [0, 0, 0], "\n".join(told)
+    race_to_the_end("tests.crash.growing", VERSIONS, tmp_path)
     shop = Shop(DeltaLake(LocalStorage(tmp_path)), with_wider_types(orders))
     assert shop.lake.totals("orders").raw == 3 * 3 * ROUNDS
     assert shop.lake.totals("orders").holds

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,33 +11,15 @@ from ingest.model.contract import Contract
 from ingest.steps import Limits, replay
 from ingest.validate import Suite
 from tests.crash.race import ROLES, ROUNDS
+from tests.crash.racers import race_to_the_end
 from tests.reading import rows_of
 from tests.steps.shop import Shop
 from tests.steps.test_rebuild import without_total_rule
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def test_ingest_rebuild_replay_and_compact_at_once_lose_and_double_nothing(tmp_path: Path, orders: Contract) -> None:
     shop = Shop(DeltaLake(LocalStorage(tmp_path)), orders)
-    arguments = [tmp_path, ROOT / "schemas"]
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.race", role, *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        for role in ROLES
-    ]
-    try:
-        told = [racer.communicate(timeout=240)[0] for racer in racers]
-    finally:
-        for racer in racers:
-            racer.kill()
-    assert [racer.returncode for racer in racers] == [0, 0, 0], "\n".join(told)
+    race_to_the_end("tests.crash.race", ROLES, tmp_path)
     totals = shop.lake.totals("orders")
     assert totals.raw == 6 * ROUNDS
     assert totals.holds, totals

@@ -1,0 +1,24 @@
+"""How a dataset stands, as `status` tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.model.account import Account
+from ingest.model.drift import UnknownField
+from ingest.model.ports import Totals
+
+__all__ = ["Status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Rows per table; the account of the newest batch and where its report's page is, null where there is none.
+
+    `unknown_fields` are those that bodies had and the contract did not name, most rows first.
+    """
+
+    totals: Totals
+    last_batch: Account | None
+    report: str | None
+    unknown_fields: tuple[UnknownField, ...]
