@@ -11,12 +11,13 @@ import pytest
 from airflow.sdk import DAG, CronPartitionTimetable, RetryAction
 from airflow.sdk.exceptions import AirflowSkipException
 
-from ingest import api, catalog
+from ingest import catalog
 from ingest.errors import ConfigurationError, RawTrimmed
 from ingest.model.account import Account
 from ingest.model.upkeep import TASK_TIMEOUTS
 from lakepost_airflow import tasks
 from lakepost_airflow.rebuild_dag import rebuild_dag
+from tests.dags.running import begun
 
 
 @pytest.fixture
@@ -51,25 +52,10 @@ def test_its_page_says_how_to_backfill(dag: DAG) -> None:
 @pytest.fixture
 def begin(monkeypatch: pytest.MonkeyPatch) -> Any:
     def begin(partition_key: str | None, dates: list[str]) -> SimpleNamespace:
-        asset = tasks.curated_asset("orders")
-        run = SimpleNamespace(partitions=[], pushed={}, asked=[])
-        run.event = SimpleNamespace(add_partitions=run.partitions.extend, extra=None)
-        context = {
-            "dag_run": SimpleNamespace(partition_key=partition_key),
-            "ti": SimpleNamespace(xcom_push=lambda key, value: run.pushed.update({key: value})),
-            "inlet_events": {asset: []},
-            "outlet_events": {asset: run.event},
-        }
-
-        def rebuild(_settings: object, dataset: str, **options: Any) -> SimpleNamespace:
-            run.asked.append((dataset, options))
+        def rebuilt(dataset: str) -> SimpleNamespace:
             return SimpleNamespace(account=Account(dataset, curated=2, quarantined=-2, partitions=tuple(dates)))
 
-        monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-        monkeypatch.setattr(tasks, "task_settings", lambda schemas_dir: schemas_dir)
-        monkeypatch.setattr(api, "rebuild", rebuild)
-        monkeypatch.setattr(api, "partitions_since", lambda *_arguments: (dates, 7))
-        return run
+        return begun(monkeypatch, "rebuild", rebuilt, dates, dag_run=SimpleNamespace(partition_key=partition_key))
 
     return begin
 

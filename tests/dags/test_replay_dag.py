@@ -10,10 +10,11 @@ import pytest
 from airflow.sdk import DAG, PartitionedAtRuntime
 from airflow.sdk.exceptions import AirflowSkipException
 
-from ingest import api, catalog
+from ingest import catalog
 from ingest.model.replay import Replayed
 from lakepost_airflow import tasks
 from lakepost_airflow.replay_dag import replay_dag
+from tests.dags.running import begun
 
 
 @pytest.fixture
@@ -42,25 +43,10 @@ def test_its_page_says_when_to_use_it(dag: DAG) -> None:
 @pytest.fixture
 def begin(monkeypatch: pytest.MonkeyPatch) -> Any:
     def begin(*, dry_run: bool, dates: list[str]) -> SimpleNamespace:
-        asset = tasks.curated_asset("orders")
-        run = SimpleNamespace(partitions=[], pushed={}, asked=[])
-        run.event = SimpleNamespace(add_partitions=run.partitions.extend, extra=None)
-        context = {
-            "params": {"dry_run": dry_run},
-            "ti": SimpleNamespace(xcom_push=lambda key, value: run.pushed.update({key: value})),
-            "inlet_events": {asset: []},
-            "outlet_events": {asset: run.event},
-        }
-
-        def replay(_settings: object, dataset: str, **options: Any) -> Replayed:
-            run.asked.append((dataset, options))
+        def replayed(dataset: str) -> Replayed:
             return Replayed(dataset, replayed=3, curated=2, quarantined=1, dry_run=dry_run)
 
-        monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-        monkeypatch.setattr(tasks, "task_settings", lambda schemas_dir: schemas_dir)
-        monkeypatch.setattr(api, "replay", replay)
-        monkeypatch.setattr(api, "partitions_since", lambda *_arguments: (dates, 7))
-        return run
+        return begun(monkeypatch, "replay", replayed, dates, params={"dry_run": dry_run})
 
     return begin
 
