@@ -29,7 +29,7 @@ __all__ = ["read_binding", "read_extensions"]
 
 _LONGEST = 255  # bytes of an AMQP short string
 _EXCHANGE_TYPES = ("topic", "direct", "fanout")
-_QUEUE_TYPES = ("quorum", "classic")
+_QUEUE_TYPES = ("quorum", "classic", "stream")
 
 
 def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str, Any]:

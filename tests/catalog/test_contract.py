@@ -100,7 +100,7 @@ WRONG = [
     ("rabbitmq as type", "type: custom", "type: rabbitmq", ["servers[0].type"], "`binding`"),
     ("binding misspelt", "property: binding", "property: bindings", ["customProperties[0].property"], "`binding`"),
     ("binding key", "          queueType", "          queuetype", ["value.queuetype (binding)"], "`queueType`"),
-    ("stream queue", "queueType: quorum", "queueType: stream", ["value.queueType (binding)"], "`quorum`"),
+    ("unknown queue", "queueType: quorum", "queueType: streem", ["value.queueType (binding)"], "`stream`"),
     ("no queue", "          queue: lakepost.orders\n", "", ["value.queue (binding): missing"], "write `queue"),
     ("empty exchange", "exchange: shop.events", 'exchange: ""', ["value.exchange (binding)"], "write `exchange"),
     ("exchange type", "exchangeType: topic", "exchangeType: topics", ["value.exchangeType"], "`topic`"),
