@@ -6,72 +6,36 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self
 
-from aio_pika import Connection
-from aiormq import Channel
-
-from ingest.errors import SourceUnavailable, TopologyError
+from ingest.errors import TopologyError
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Bounds, Window
 from ingest.sources.compare import depth
-from ingest.sources.connection import CONNECT_SECONDS, broker_errors, connect, place, unavailable
+from ingest.sources.connection import CONNECT_SECONDS
+from ingest.sources.conversation import Conversation
 from ingest.sources.credit import Credit
 from ingest.sources.run import Run, rouses
-from ingest.sources.topology import declare
-from ingest.sources.wire import Inbox, Transport
+from ingest.sources.wire import Inbox
 
 __all__ = ["RabbitQueue"]
 
-_FAREWELL_SECONDS = 3.0
 
-
-class RabbitQueue:
+class RabbitQueue(Conversation):
     """A classic or quorum queue; implements `ports.Source`.
 
-    Delivery tags count from 1 on the one channel, in the order of arrival, and windows are taken in that order:
-    a window is a contiguous range of tags. One connection serves one `async with`.
+    Windows are taken in the order of arrival: a window is a contiguous range of delivery tags.
     """
 
     def __init__(self, url: str, binding: QueueBinding) -> None:
-        self._url, self._binding = url, binding
+        super().__init__(url, binding)
         self.application = f"land:{binding.queue}"
-        self._connection: Connection | None = None
-        self._channel: Channel | None = None
-        self._transport: Transport | None = None
-        self._wake = asyncio.Event()
-        self._loss: SourceUnavailable | None = None
         self._given = self._acknowledged = self._settled = 0
 
-    def __repr__(self) -> str:
-        return f"RabbitQueue({self._binding.queue!r} at {place(self._url)})"
-
     async def __aenter__(self) -> Self:
-        queue = self._binding.queue
         _refuse_unsuited(self._binding)
-        self._loss, self._given, self._acknowledged, self._settled = None, 0, 0, 0
-        self._connection, self._transport = await connect(self._url, f"lakepost land {queue}", self._wake.set)
-        try:
-            await declare(self._connection, self._binding)
-            with broker_errors("opening a channel"):
-                opened = self._connection.channel(publisher_confirms=False)
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await opened.initialize()
-                self._channel = cast("Channel", await opened.get_underlay_channel())
-        except BaseException:
-            await self._leave()
-            raise
-        self._transport.inbox.collect(self._channel.number, queue)
-        self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
-        self._channel.closing.add_done_callback(self._closed)
-        self._channel.connection.closing.add_done_callback(self._closed)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._leave()
+        self._given, self._acknowledged, self._settled = 0, 0, 0
+        return await super().__aenter__()
 
     async def ready(self) -> int:
         """How many messages wait right now, without those under way to somebody.
@@ -160,55 +124,6 @@ class RabbitQueue:
                 self._settled = last
 
         return acknowledge
-
-    @contextlib.asynccontextmanager
-    async def _talking(self, doing: str) -> AsyncIterator[None]:
-        """`broker_errors`, with the broker's reason where it closed the channel: that may come a moment later."""
-        _, channel, _ = self._parts()
-        try:
-            with broker_errors(doing):
-                yield
-        except SourceUnavailable:
-            await asyncio.wait({channel.closing}, timeout=1.0)
-            await asyncio.sleep(0)  # for `_closed`, which was called in the same turn
-            self._check()
-            raise
-
-    def _parts(self) -> tuple[Connection, Channel, Inbox]:
-        if self._connection is None or self._channel is None or self._transport is None:
-            raise unavailable("the source is not connected")
-        return self._connection, self._channel, self._transport.inbox
-
-    def _check(self) -> None:
-        if self._loss is not None:
-            raise self._loss
-        if self._parts()[2].ended:
-            raise unavailable(f"RabbitMQ closed the connection: {self._parts()[2].farewell or 'no reason given'}")
-
-    def _cancelled(self, _: Any) -> None:
-        self._lost(f"the queue {self._binding.queue!r} was deleted, or its leader went away")
-
-    def _closed(self, closing: asyncio.Future[Any]) -> None:
-        error = None if closing.cancelled() else closing.exception()
-        self._lost(f"RabbitMQ closed the channel: {error or 'no reason given'}")
-
-    def _lost(self, what: str) -> None:
-        self._loss = self._loss or unavailable(what)
-        self._wake.set()
-
-    async def _leave(self) -> None:
-        """Give back what was not acknowledged, by closing the connection; without a farewell if that takes long."""
-        connection, transport = self._connection, self._transport
-        self._connection = self._channel = self._transport = None
-        if connection is None or transport is None:
-            return
-        transport.inbox.discard()
-        try:
-            with contextlib.suppress(SourceUnavailable), broker_errors("leaving"):
-                async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await connection.close()
-        finally:
-            transport.abort()
 
 
 def _refuse_unsuited(binding: QueueBinding) -> None:
