@@ -25,6 +25,7 @@ from sessions import end_session, kill_session, started
 __all__ = ["Broker", "BrokerError", "free_port", "is_free"]
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_CTL = _SERVER.with_name("rabbitmqctl")
 
 _ENVELOPE = 8  # bytes of a frame around its payload: type, channel, length, end
 
@@ -170,6 +171,24 @@ class Broker:
         if self._state.get("pid") is not None:
             self._keep(pid=None, started=None)
 
+    def ctl(self, *arguments: str, timeout: float = 60) -> str:
+        """What `rabbitmqctl ARGUMENTS` says to this running node; takes a second or two.
+
+        Raises:
+            BrokerError: it refused; the message ends with what it said.
+        """
+        done = subprocess.run(
+            [str(_CTL), "--quiet", *arguments],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if done.returncode:
+            raise BrokerError(f"rabbitmqctl {arguments[0]} failed: {done.stderr or done.stdout}")
+        return done.stdout
+
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         port = self._asked or self._state.get("port") or free_port()
@@ -179,7 +198,7 @@ class Broker:
             port = free_port()
         self._state.setdefault("user", "lakepost")
         self._state.setdefault("password", secrets.token_hex(16))
-        self._keep(port=port)
+        self._keep(port=port, epmd=free_port(), dist=free_port())
         _private(self.folder / "rabbitmq.conf", _CONF.format(**self._state))
         (self.folder / "enabled_plugins").write_text("[].\n")
 
@@ -192,7 +211,7 @@ class Broker:
             "LANG": "C.UTF-8",
             "LAKEPOST_TIED": "1" if self._tied else "0",
             "LAKEPOST_SERVER": str(_SERVER),
-            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(self._state["epmd"]),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_CRASH_DUMP_BYTES": "0",
             "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of waiting for it
@@ -203,7 +222,7 @@ class Broker:
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_NODENAME": "lakepost@localhost",
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(self._state["dist"]),
             "RABBITMQ_MAX_NUMBER_OF_PROCESSES": "65536",
             "RABBITMQ_MAX_NUMBER_OF_ATOMS": "1048576",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -noinput"

@@ -57,7 +57,7 @@ class RabbitQueue(Conversation):
         """Windows until `bounds` end the run or `stop` is set; `after` means nothing to it.
 
         A window is awaited for `bounds.seconds` from its first delivery. Raises `SourceUnavailable` as soon as
-        the connection, the channel or the queue is gone.
+        the connection, the channel or the queue is gone, and where the broker is silent to a question, too.
         """
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
@@ -79,6 +79,8 @@ class RabbitQueue(Conversation):
                 yield Window(deliveries, self._acknowledge(tags[0], tags[-1]))
                 inbox.release(size)
                 self._check()
+        if run.left > 0 and not stop.is_set():
+            await self.ready()  # a connection that is dead, but not closed, is as silent as an empty queue
 
     async def _fill(self, run: Run, inbox: Inbox, credit: Credit) -> None:
         """Collect deliveries into `run` until its window is to be given, or there will be none."""

@@ -1,0 +1,104 @@
+"""A dataset on a real broker, a backlog with a ledger, the command in processes of its own, and the one check."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ledger
+import shop_publish
+from shop import Sent, messages
+from tests.faults.child import Lakepost
+from tests.live import Live
+
+__all__ = ["Scene", "until"]
+
+
+def until(what: str, condition: Callable[[], bool], within: float = 30.0) -> None:
+    """Wait for a condition; fails with `what` was waited for."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"after {within} s still not: {what}"
+        time.sleep(0.01)
+
+
+class Scene:
+    """`orders` on a queue of its own, and the shop's stream of `count` messages for it: 4 % poison, 1 % duplicates.
+
+    `seed` makes the stream. `kind` is the queue's type.
+    """
+
+    def __init__(self, live: Live, folder: Path, *, count: int, seed: int, kind: str = "quorum") -> None:
+        self.live, self.broker = live, live.broker
+        self._seed, self._count = seed, count
+        self._stream: Iterator[Sent] = messages(count, seed)
+        self._folder = folder
+        self._commands: list[Lakepost] = []
+        self._ledger = ledger.LedgerWriter(folder / "ledger.jsonl", messages=count, seed=seed).__enter__()
+        live.rewrite("queueType: quorum", f"queueType: {kind}")
+        live.rewrite("maxRejectedShare: 0.05", "maxRejectedShare: 1.0")  # the gate is not what is looked at
+        live.publish(())  # the queue is there, and bound
+
+    def close(self) -> None:
+        """End the commands that still run."""
+        for command in self._commands:
+            command.kill()
+
+    def publish(self, count: int | None = None, *, url: str | None = None) -> None:
+        """Send the next `count` messages of the stream, or all that are left, and wait for the confirms."""
+        some = itertools.islice(self._stream, count)
+        exchange = self.live.contract.source.exchange
+        shop_publish.publish(url or self.broker.url, some, exchange=exchange, progress=self._ledger.record)
+
+    def start(self, *arguments: str, url: str | None = None, **settings: object) -> Lakepost:
+        """`lakepost ARGUMENTS --json` in a process of its own; `settings` as `window_rows=100`."""
+        given = {f"LAKEPOST_{name.upper()}": str(value) for name, value in settings.items()}
+        given = self.live.environment | ({"LAKEPOST_RABBITMQ_URL": url} if url else {}) | given
+        self._commands.append(Lakepost(self._folder / "said", [*arguments, "--json"], given))
+        return self._commands[-1]
+
+    def run(self, *arguments: str, url: str | None = None, **settings: object) -> tuple[int, dict[str, Any]]:
+        """The exit code and what it told, of a command that runs to its end."""
+        command = self.start(*arguments, url=url, **settings)
+        return command.code(), command.told()
+
+    def holding(self, count: int, *, window_rows: int) -> Lakepost:
+        """A `land` that has taken all of the queue's messages, and has the last `count` in a window under way."""
+        land = self.start("land", "orders", "--max-seconds", "600", window_rows=window_rows, window_seconds=600)
+        until("land holds what was published", lambda: self.depth() == (0, count))
+        return land
+
+    def depth(self) -> tuple[int, int]:
+        """Messages of the queue that are ready, and that are with somebody."""
+        told = self.broker.ctl("list_queues", "name", "messages_ready", "messages_unacknowledged")
+        for line in told.splitlines():
+            name, ready, unacknowledged = line.split("\t")
+            if name == self.live.contract.source.queue:
+                return int(ready), int(unacknowledged)
+        return -1, -1
+
+    def taken_back(self) -> None:
+        """Wait until the broker knows of nobody any more who holds messages of the queue."""
+        until("the broker has taken back what was in hand", lambda: self.depth()[1] == 0)
+
+    def finishes(self) -> None:
+        """After the fault, `lakepost ingest` once more: curated has every event once, quarantine every poison message.
+
+        So has the account, and nothing waits in the queue.
+        """
+        self.taken_back()
+        code, told = self.run("ingest", "orders")
+        assert code == 0, (self._seed, told)
+        self.holds()
+
+    def holds(self) -> ledger.Verdict:
+        """The check itself: what was published against what the lake holds, read by DuckDB and not by the product."""
+        self._ledger.__exit__(None, None, None)
+        assert self.live.waiting() == 0, f"seed {self._seed}"
+        found = ledger.check(self._folder / "ledger.jsonl", self.live.lake)
+        assert found.ok, (f"seed {self._seed}", found)
+        assert found.sent == self._count
+        return found
