@@ -129,7 +129,7 @@ async def _land(
     with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
             contract,
-            RabbitQueue(rabbitmq_url(settings), contract.source),
+            [RabbitQueue(rabbitmq_url(settings), one) for one in contract.sources for _ in range(one.consumers)],
             lake,
             identify=envelope.identify,
             event_date=envelope.event_date,

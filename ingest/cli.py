@@ -83,7 +83,7 @@ def _dataset(name: str, contract: Contract | LakepostError) -> dict[str, Any]:
     return {
         "dataset": name,
         "version": contract.version,
-        "source": f"{contract.source.exchange} → {contract.source.queue}",
+        "source": "; ".join(f"{source.exchange} → {source.queue}" for source in contract.sources),
         "columns": len(contract.columns),
         "schedule": contract.schedule,
         "state": "ok",

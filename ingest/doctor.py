@@ -54,8 +54,8 @@ def doctor(settings: Settings) -> list[Finding]:
         url = rabbitmq_url(settings)
     except ConfigurationError as error:
         return [*findings, Finding("broker", ok=False, says=error.message, remedy=error.remedy)]
-    for contract in contracts:
-        findings += asyncio.run(examine(url, contract.source))
+    for source in dict.fromkeys(source for contract in contracts for source in contract.sources):
+        findings += asyncio.run(examine(url, source))
     return list(dict.fromkeys(findings))
 
 

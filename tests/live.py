@@ -65,13 +65,13 @@ class Live:
 
     def publish(self, deliveries: Iterable[Delivery]) -> None:
         """Publish through the exchange and wait for the broker's confirms."""
-        self._publish(self.contract.source, deliveries)
+        self._publish(self.contract.sources[0], deliveries)
 
     def waiting(self) -> int:
         """Messages that wait in the queue, none of them delivered."""
 
         async def ready() -> int:
-            async with RabbitQueue(self.broker.url, self.contract.source) as queue:
+            async with RabbitQueue(self.broker.url, self.contract.sources[0]) as queue:
                 return await queue.ready()
 
         return asyncio.run(ready())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ingest.errors import ContractError
-from ingest.model.contract import Column, Contract, LogicalType, Protection
+from ingest.model.contract import Column, Contract, LogicalType, Protection, QueueBinding
 from ingest.model.expectation import Expectation
 
 __all__ = ["broken_document", "contract_document"]
@@ -35,15 +35,20 @@ def broken_document(dataset: str, error: ContractError) -> str:
 
 
 def _source(contract: Contract) -> str:
-    source = contract.source
-    keys = ", ".join(f"`{key}`" for key in source.routing_keys) or "none"
     schedule = f"`{contract.schedule}` (UTC)" if contract.schedule else "only when triggered"
+    queues = "\n".join(f"- {_queue(source)}" for source in contract.sources)
     return (
-        f"## Source\n\nRabbitMQ {source.exchange_type} exchange `{source.exchange}` → {source.queue_type} queue"
-        f" `{source.queue}`, routing keys {keys}. Runs {schedule}. The event date is read from"
+        f"## Source\n\n{queues}\n\nRuns {schedule}. The event date is read from"
         f" {', then '.join(f'`{rule}`' for rule in contract.event_time)}; an unreadable one, or one outside"
         f" {contract.first_date} to {contract.last_date}, is `1970-01-01`."
     )
+
+
+def _queue(source: QueueBinding) -> str:
+    keys = ", ".join(f"`{key}`" for key in source.routing_keys) or "none"
+    exchange = f"{source.exchange_type} exchange `{source.exchange}`" if source.exchange else "the default exchange"
+    told = f"RabbitMQ {exchange} → {source.queue_type} queue `{source.queue}`, routing keys {keys}"
+    return f"{told}: dead letters, which wait in quarantine for a replay" if source.holds_dead_letters else told
 
 
 def _columns(contract: Contract) -> str:

@@ -18,9 +18,10 @@ import hashlib
 import re
 from pathlib import Path
 
+from ingest.catalog.binding import read_sources
 from ingest.catalog.columns import read_columns
 from ingest.catalog.document import Document, read_json, read_yaml, shown, suggestion
-from ingest.catalog.extensions import read_binding, read_extensions
+from ingest.catalog.extensions import read_extensions
 from ingest.catalog.odcs import check
 from ingest.catalog.samples import Sample, read_samples
 from ingest.catalog.sla import read_latency
@@ -86,7 +87,7 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         version=contract.value["version"],
         description=_description(contract),
         columns=columns,
-        source=read_binding(contract),
+        sources=read_sources(contract),
         expectations=derived(columns) + suite,
         digest=hashlib.sha256(b"\0".join(text.encode() for text in (document, suite_document))).hexdigest(),
         document=document,

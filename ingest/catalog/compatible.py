@@ -5,7 +5,8 @@ effect        changes                                                           
 ============  ==================================================================  =====================================
 in place      a new nullable column, a new field in an object; a rule loosened    nothing: curated gains the columns,
               or dropped; description, tags, owner, schedule, gate, latency,      old rows read null; `rebuild` fills
-              classification, routing keys; a new dataset                         them from bodies that had the field
+              classification, routing keys, consumers, a new queue; a new         them from bodies that had the field
+              dataset
 rebuild       a wider type: more digits of a decimal; an integer as a number, or  `lakepost rebuild DATASET --all`;
               as a decimal of 19 digits before the point                          until then curate waits
 breaking      a rule added or tightened, `required` too; a new required column;   `lakepost rebuild DATASET --all`
@@ -13,7 +14,8 @@ breaking      a rule added or tightened, `required` too; a new required column; 
 breaking      a column gone, renamed, of another type or protected otherwise;     a new dataset, or the old one's tables
               eventTime, firstDate, lastDate                                      begun anew
 breaking      erasureKey taken away or another                                    it is restored
-breaking      exchange, queue or the queue's kind                                 the old queue is drained first
+breaking      exchange, queue, the queue's kind or its arguments, which           the old queue is drained first
+              `deadLetter` adds to unless a policy says it
 breaking      the dataset gone                                                    its status was deprecated or retired
 ============  ==================================================================  =====================================
 
@@ -36,7 +38,7 @@ from typing import Any
 from ingest.catalog import stricter
 from ingest.catalog.document import read_json, read_yaml
 from ingest.model.change import Change, Effect
-from ingest.model.contract import Column, Contract, LogicalType, UnknownFields
+from ingest.model.contract import Column, Contract, LogicalType, QueueBinding, UnknownFields
 
 __all__ = ["compare", "removed"]
 
@@ -87,8 +89,12 @@ _OF_CONTRACT: Mapping[str, tuple[_Effect, str]] = {
     "erasure_key": (_if_taken_away, _KEEP_KEY),
     **dict.fromkeys(("event_time", "first_date", "last_date"), (_breaking, _ANEW)),
 }
+_OF_BINDING: Mapping[str, tuple[_Effect, str]] = {
+    **dict.fromkeys(("routing_keys", "consumers", "dead_letters_by_policy"), (_in_place, "")),
+    **dict.fromkeys(("exchange", "queue", "exchange_type", "queue_type", "arguments"), (_breaking, _DRAIN)),
+}
 _ELSEWHERE = frozenset(
-    {"dataset", "version", "learned", "columns", "source", "expectations", "digest", "document", "suite_document"}
+    {"dataset", "version", "learned", "columns", "sources", "expectations", "digest", "document", "suite_document"}
 )
 
 
@@ -98,7 +104,7 @@ def compare(old: Contract, new: Contract) -> tuple[Change, ...]:
         raise ValueError(f"{old.dataset} and {new.dataset} are two datasets")
     found = [
         *_fields(old, new, "contract", _OF_CONTRACT, _ELSEWHERE),
-        *_source(old.source, new.source),
+        *_sources(old.sources, new.sources),
         *_columns(old.columns, new.columns, "", _needed(new)),
         *stricter.changes(old, new, then=_REBUILD),
     ]
@@ -159,14 +165,28 @@ def _shown(value: Any) -> str:
     return shown or "nothing"
 
 
-def _source(old: Any, new: Any) -> Iterator[Change]:
-    if type(old) is not type(new):
-        told = f"{type(old).__name__} → {type(new).__name__}"
-        yield Change(Effect.BREAKING, "binding", told, then=_DRAIN)
-        return
-    names = {field.name for field in dataclasses.fields(new)}
-    effects = {**dict.fromkeys(names, (_breaking, _DRAIN)), "routing_keys": (_in_place, "")}
-    yield from _fields(old, new, "binding", effects, frozenset())
+def _sources(old: tuple[QueueBinding, ...], new: tuple[QueueBinding, ...]) -> Iterator[Change]:
+    """A queue is another one when it has another name, unless it is the only one of its kind before and after."""
+    for dead in (False, True):
+        before, after = ([one for one in some if one.holds_dead_letters is dead] for some in (old, new))
+        pairs = _pairs(before, after)
+        for one in before:
+            if one not in pairs:
+                yield Change(Effect.BREAKING, "binding", f"queue: {one.queue} removed", then=_DRAIN)
+        for one in after:
+            if one not in pairs.values():
+                yield Change(Effect.IN_PLACE, "binding", f"queue: {one.queue} added")
+        found: dict[Change, None] = {}
+        for one, other in pairs.items():
+            found |= dict.fromkeys(_fields(one, other, "binding", _OF_BINDING, frozenset()))
+        yield from found
+
+
+def _pairs(before: list[QueueBinding], after: list[QueueBinding]) -> dict[QueueBinding, QueueBinding]:
+    if len(before) == len(after) == 1:
+        return {before[0]: after[0]}
+    named = {one.queue: one for one in after}
+    return {one: named[one.queue] for one in before if one.queue in named}
 
 
 def _needed(contract: Contract) -> frozenset[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ingest.catalog.custom import is_of_a_column, named, places
 from ingest.catalog.document import Document, Path, shown, suggestion
+from ingest.catalog.values import choice, mapping, whole
 from ingest.model.contract import (
     UNKNOWN_DATE,
     Column,
@@ -21,15 +22,10 @@ from ingest.model.contract import (
     Gate,
     Identity,
     LogicalType,
-    QueueBinding,
     UnknownFields,
 )
 
-__all__ = ["read_binding", "read_extensions"]
-
-_LONGEST = 255  # bytes of an AMQP short string
-_EXCHANGE_TYPES = ("topic", "direct", "fanout")
-_QUEUE_TYPES = ("quorum", "classic", "stream")
+__all__ = ["read_extensions"]
 
 
 def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str, Any]:
@@ -55,76 +51,8 @@ def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str
     return fields
 
 
-def read_binding(document: Document) -> QueueBinding:
-    """The queue, from the one server's custom property `binding`.
-
-    Raises:
-        ContractError: for no server or several, no binding, or one that RabbitMQ would refuse.
-    """
-    servers = document.value.get("servers") or []
-    if len(servers) != 1:
-        remedy = "name the one broker: `server`, `type: custom`, and the custom property `binding`"
-        raise document.wrong(("servers",), f"{len(servers)} servers instead of one", remedy=remedy)
-    place: Path = ("servers", 0, "customProperties")
-    given = named(document, place, ("binding",))
-    if "binding" not in given:
-        remedy = "add `- property: binding` with exchange, queue and routingKeys as its value"
-        raise document.wrong(place, "no custom property `binding`", remedy=remedy)
-    path, value = given["binding"]
-    _mapping(document, path, value)
-    document.only(path, value, ("exchange", "exchangeType", "queue", "queueType", "routingKeys", "arguments"))
-    keys = value.get("routingKeys")
-    if not isinstance(keys, list) or not keys:
-        remedy = 'write a list, for example `["order.#"]`'
-        raise document.wrong((*path, "routingKeys"), "not a list of routing keys", remedy=remedy)
-    return QueueBinding(
-        exchange=_text(document, (*path, "exchange"), value.get("exchange")),
-        queue=_text(document, (*path, "queue"), value.get("queue")),
-        routing_keys=tuple(_text(document, (*path, "routingKeys", n), key) for n, key in enumerate(keys)),
-        exchange_type=_choice(document, (*path, "exchangeType"), value.get("exchangeType", "topic"), _EXCHANGE_TYPES),
-        queue_type=_choice(document, (*path, "queueType"), value.get("queueType", "quorum"), _QUEUE_TYPES),
-        arguments=_arguments(document, (*path, "arguments"), value.get("arguments", {})),
-    )
-
-
-def _mapping(document: Document, path: Path, value: Any) -> None:
-    if not isinstance(value, dict):
-        raise document.wrong(path, f"{shown(value)} is not a mapping", remedy="write `key: value` lines")
-
-
-def _text(document: Document, path: Path, value: Any) -> str:
-    if not isinstance(value, str) or not value or len(value.encode()) > _LONGEST:
-        problem = "missing" if value is None else f"{shown(value)} is not text of 1 to {_LONGEST} bytes"
-        raise document.wrong(path, problem, remedy=f"write `{path[-1]}: …`, as RabbitMQ knows it")
-    return value
-
-
-def _choice(document: Document, path: Path, value: Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise document.wrong(path, f"{shown(value)} is not supported", remedy=suggestion(value, choices))
-    return str(value)
-
-
-def _whole(document: Document, path: Path, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        problem = f"{shown(value)} is not a whole number from {low} to {high}"
-        raise document.wrong(path, problem, remedy=f"write a whole number, for example {max(low, 7)}")
-    return value
-
-
-def _arguments(document: Document, path: Path, value: Any) -> tuple[tuple[str, str | int | bool], ...]:
-    _mapping(document, path, value)
-    for name, argument in value.items():
-        if not name.startswith("x-") or name == "x-queue-type":
-            remedy = "write queueType" if name == "x-queue-type" else "queue arguments begin with `x-`"
-            raise document.wrong((*path, name), f"{shown(name)} is not an argument of the queue", remedy=remedy)
-        if not isinstance(argument, str | int | bool):
-            raise document.wrong((*path, name), f"{shown(argument)} is not supported", remedy="write text or a number")
-    return tuple(value.items())
-
-
 def _identity(document: Document, path: Path, value: Any) -> Identity:
-    return Identity(_choice(document, path, value, tuple(Identity)))
+    return Identity(choice(document, path, value, tuple(Identity)))
 
 
 def _event_time(document: Document, path: Path, value: Any) -> tuple[str, ...]:
@@ -183,22 +111,22 @@ def _date(document: Document, path: Path, value: Any) -> dt.date:
 
 
 def _unknown_fields(document: Document, path: Path, value: Any) -> UnknownFields:
-    return UnknownFields(_choice(document, path, value, tuple(UnknownFields)))
+    return UnknownFields(choice(document, path, value, tuple(UnknownFields)))
 
 
 def _dedupe_days(document: Document, path: Path, value: Any) -> int:
-    return _whole(document, path, value, 0, 3650)
+    return whole(document, path, value, 0, 3650)
 
 
 def _gate(document: Document, path: Path, value: Any) -> Gate:
-    _mapping(document, path, value)
+    mapping(document, path, value)
     document.only(path, value, ("maxRejectedShare", "minRows"))
     default = Gate()
     share = value.get("maxRejectedShare", default.max_rejected_share)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         at = (*path, "maxRejectedShare")
         raise document.wrong(at, f"{shown(share)} is not a share", remedy="write a number from 0 to 1, such as 0.05")
-    min_rows = _whole(document, (*path, "minRows"), value.get("minRows", default.min_rows), 1, 10**9)
+    min_rows = whole(document, (*path, "minRows"), value.get("minRows", default.min_rows), 1, 10**9)
     return Gate(float(share), min_rows)
 
 

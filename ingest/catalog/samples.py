@@ -80,7 +80,7 @@ def _sample(document: Document, name: str, contract: Contract) -> Sample:
         given = re.split(r"[.\[]", value.get(key) or "")[0]
         if value.get(key) is not None and given not in choices:
             raise document.wrong((key,), f"unknown {key} {shown(value[key])}", remedy=suggestion(given, choices))
-    source = f"{contract.source.exchange}/{contract.source.queue}"
+    source = f"{contract.sources[0].exchange}/{contract.sources[0].queue}"
     return Sample(
         name=name,
         why=value["why"],

@@ -134,7 +134,12 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class QueueBinding:
-    """A RabbitMQ queue and how it hangs on its exchange. `arguments` are the queue's `x-…` arguments."""
+    """A RabbitMQ queue and how it hangs on its exchange. `arguments` are the queue's `x-…` arguments.
+
+    `consumers` connections read it at once. `holds_dead_letters`: it is where the broker puts what the dataset's other
+    queues give up. `dead_letters_by_policy`: a policy of the broker names this queue's dead-letter exchange, so that
+    its arguments do not.
+    """
 
     exchange: str
     queue: str
@@ -142,6 +147,9 @@ class QueueBinding:
     exchange_type: str = "topic"
     queue_type: str = "quorum"
     arguments: tuple[tuple[str, str | int | bool], ...] = ()
+    consumers: int = 1
+    holds_dead_letters: bool = False
+    dead_letters_by_policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ class Contract:
     `event_time` lists where the event's time is read, first readable wins: `envelope` (what the
     envelope says), or `body:FIELD[.FIELD…]`. A date outside [`first_date`, `last_date`] is
     `UNKNOWN_DATE`: the window is absolute, so that a redelivery years later gets the same date.
+    `sources` are all its queues, that of dead letters last.
     `latency` is the one that the SLA promises from an event to curated; null where it promises none.
     `learned` are columns that the lake's table has beyond the contract, where `unknown_fields` lets it evolve.
     `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
@@ -162,7 +171,7 @@ class Contract:
     version: str
     description: str
     columns: tuple[Column, ...]
-    source: QueueBinding
+    sources: tuple[QueueBinding, ...]
     expectations: tuple[Expectation, ...]
     digest: str
     document: str = field(repr=False)
@@ -180,6 +189,11 @@ class Contract:
     owner: str = ""
     tags: tuple[str, ...] = ()
     erasure_key: str | None = None
+
+    @property
+    def dead_letter_queues(self) -> frozenset[str]:
+        """The queues whose rows wait in quarantine for a replay, whatever they hold."""
+        return frozenset(source.queue for source in self.sources if source.holds_dead_letters)
 
     @property
     def private(self) -> frozenset[str]:

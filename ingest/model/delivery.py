@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from ingest.model.allowance import Allowance
 
 __all__ = ["CONTENT_PREFIX", "Bounds", "Delivery", "Identified", "Window"]
 
@@ -50,7 +53,8 @@ class Bounds:
 
     `max_messages` and `max_seconds` end the run. With neither, or with `max_messages` alone, land takes
     what was ready at the start (at most `max_messages` of it); with `max_seconds` it goes on taking what
-    arrives until then. `idle_seconds` ends a run whose ready messages somebody else took.
+    arrives until then. `idle_seconds` ends a run whose ready messages somebody else took. `allowance` is what this
+    source and others may take together; a queue then does not ask what is ready.
     """
 
     rows: int = 50_000
@@ -59,6 +63,12 @@ class Bounds:
     max_messages: int | None = None
     max_seconds: float | None = None
     idle_seconds: float = 5.0
+    allowance: Allowance | None = None
+
+    def shared(self, sources: int, allowance: Allowance) -> Bounds:
+        """The bounds of one of so many `sources`, which together hold the rows and bytes of one."""
+        rows, size = max(1, self.rows // sources), max(1, self.bytes // sources)
+        return dataclasses.replace(self, rows=rows, bytes=size, max_messages=None, allowance=allowance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class MemorySource:
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
-        if bounds.max_seconds is None:
+        if bounds.max_seconds is None and (self._stream or bounds.allowance is None):
             left = min(left, await self.ready() - begin)
         run, wake = Run(bounds, stop, deadline, left), asyncio.Event()
         received: deque[Received] = deque()

@@ -62,7 +62,7 @@ class RabbitQueue(Conversation):
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
-        if bounds.max_seconds is None:
+        if bounds.max_seconds is None and bounds.allowance is None:
             left = min(left, await self.ready())
         run = Run(bounds, stop, deadline, left)
         _, channel, inbox = self._parts()

@@ -37,11 +37,17 @@ class Run:
         """Whether the run was stopped, or its time is over."""
         return self.stop.is_set() or asyncio.get_running_loop().time() >= self.deadline
 
+    @property
+    def rest(self) -> float:
+        """How many messages this window and those after it may have."""
+        allowance = self.bounds.allowance
+        return self.left if allowance is None else min(self.left, len(self.window) + allowance.left)
+
     def collect(self, received: deque[Received]) -> bool:
         """Move what arrived into the window until that is full; true if anything did."""
         window, before = self.window, len(self.window)
-        limit, room = min(self.bounds.rows, self.left), self.bounds.bytes
-        while received and not self.is_full:
+        limit, room = min(self.bounds.rows, self.rest), self.bounds.bytes
+        while received and not self.is_full and len(window) < limit:
             number, size, delivery = received[0]
             if window and self.size + size > room:
                 self.is_full = True
@@ -53,6 +59,8 @@ class Run:
             self.numbers.append(number)
             self.size += size
             self.is_full = self.size >= room or len(window) >= limit
+        if self.bounds.allowance is not None:
+            self.bounds.allowance.claim(len(window) - before)
         return len(window) > before
 
     def until(self, quiet_since: float) -> float:
@@ -65,14 +73,14 @@ class Run:
 
     def room(self) -> int:
         """How many more messages this window has room for, by number and by the bytes they turn out to have."""
-        rows = min(self.bounds.rows, self.left) - len(self.window)
+        rows = min(self.bounds.rows, self.rest) - len(self.window)
         weight = self.size / len(self.window) if self.window else self.weight
         return int(min(rows, max(1.0, (self.bounds.bytes - self.size) / weight) if weight else rows))
 
     def keeps(self) -> int:
         """How much credit the next window has use for: never more than what the run may still take."""
         by_bytes = 2 * self.bounds.bytes / self.weight if self.weight else math.inf
-        return int(min(self.left, max(self.bounds.rows, 1), max(1.0, by_bytes)))
+        return int(min(self.rest, max(self.bounds.rows, 1), max(1.0, by_bytes)))
 
     def take(self) -> tuple[list[Delivery], list[int], int]:
         """The window, the number of each delivery in it, and its bytes; a new window begins."""

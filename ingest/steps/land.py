@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import pyarrow as pa
@@ -16,11 +17,13 @@ import structlog
 import uuid6
 
 from ingest.errors import TransientError
+from ingest.model.allowance import Allowance
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Identify, Lake, Source
 from ingest.model.tables import MOST_DATES, RAW
+from ingest.steps.together import together
 
 __all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "Screened", "land", "raw_rows"]
 
@@ -50,7 +53,7 @@ class Landed:
 
 async def land(  # noqa: PLR0913 - its ports
     contract: Contract,
-    source: Source,
+    sources: Sequence[Source],
     lake: Lake,
     *,
     identify: Identify,
@@ -62,7 +65,7 @@ async def land(  # noqa: PLR0913 - its ports
     patience: Sequence[float] = PATIENCE,
     screened: Screened | None = None,
 ) -> Landed:
-    """Take windows from `source` into raw until `bounds` end the run or `stop` is set.
+    """Take windows from all `sources` at once into raw until `bounds` end the run or `stop` is set.
 
     A window is acknowledged after its commit and never before; whatever was not acknowledged when this
     ends, however it ends, the source gives again. The commit runs in a thread, so that the connection's
@@ -71,30 +74,116 @@ async def land(  # noqa: PLR0913 - its ports
     limit throws away what failed too often. `screened` is asked just before each try: somebody may have been erased
     meanwhile.
 
+    Each source has windows and a position of its own; sources with one `application` are consumers of one queue.
+    `bounds` hold for all of them together, and one window at a time is written. When one fails, the others finish the
+    window that they have, then the error is raised: see `together`.
+
     Raises:
-        SourceUnavailable, TopologyError: from the source.
-        LakeUnavailable, CommitFailed: nothing of the window was acknowledged; run again.
+        SourceUnavailable, TopologyError: from a source.
+        LakeUnavailable, CommitFailed: nothing of that window was acknowledged; run again.
     """
-    landed = Landed()
-    async with source:
-        expected = await source.ready()
+    async with contextlib.AsyncExitStack() as stack:
+        for source in sources:
+            await stack.enter_async_context(source)
+        ready = {
+            source.application: await source.ready() for source in {one.application: one for one in sources}.values()
+        }
+        halts = {application: asyncio.Event() for application in ready}
+
+        def halt() -> None:
+            for one in halts.values():
+                one.set()
+
+        whole = Allowance(math.inf if bounds.max_messages is None else bounds.max_messages, spent=halt)
+        waits = bounds.max_seconds is not None
+        allowances = {
+            name: Allowance(math.inf if waits else rows, spent=halts[name].set, within=whole)
+            for name, rows in ready.items()
+        }
+        taking = [source for source in sources if waits or ready[source.application]]
+        landing = _Landing(contract, lake, identify, event_date, reached, progress, patience, screened, stop)
+        landing.expected = sum(ready.values())
+        watch = asyncio.create_task(_relay(stop, halt))
+        try:
+            await together(
+                (
+                    landing.drain(
+                        source, bounds.shared(len(taking), allowances[source.application]), halts[source.application]
+                    )
+                    for source in taking
+                ),
+                halt=halt,
+            )
+        finally:
+            watch.cancel()
+    return landing.landed
+
+
+async def _relay(stop: asyncio.Event, halt: Callable[[], None]) -> None:
+    await stop.wait()
+    halt()
+
+
+@dataclass(slots=True)
+class _Landing:
+    """What the sources of one `land` share."""
+
+    contract: Contract
+    lake: Lake
+    identify: Identify
+    event_date: EventDate
+    reached: Reached
+    progress: Progress | None
+    patience: Sequence[float]
+    screened: Screened | None
+    stop: asyncio.Event
+    expected: int = 0
+    landed: Landed = Landed()
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def drain(self, source: Source, bounds: Bounds, halt: asyncio.Event) -> None:
+        """Take the windows of one source."""
+        contract, lake = self.contract, self.lake
         after = await asyncio.to_thread(lake.position, contract.dataset, source.application)
-        async for window in source.windows(bounds, after, stop):
+        async for window in source.windows(bounds, after, halt):
             if not window.deliveries:
                 continue
-            reached(Point.RECEIVED)
-            rows = await asyncio.to_thread(raw_rows, window, contract, identify=identify, event_date=event_date)
-            append = functools.partial(_append, contract.dataset, lake, source.application, window.position, screened)
+            self.reached(Point.RECEIVED)
+            async with self.turn:
+                rows = await asyncio.to_thread(
+                    raw_rows, window, contract, identify=self.identify, event_date=self.event_date
+                )
+            append = functools.partial(
+                _append, contract.dataset, lake, source.application, window.position, self.screened
+            )
             for part in _parts(rows):
-                version = await _patiently(functools.partial(append, part), stop, patience)
-            reached(Point.RAW_COMMITTED)
+                version = await self._patiently(functools.partial(append, part))
+            self.reached(Point.RAW_COMMITTED)
             await window.acknowledge()
-            reached(Point.ACKNOWLEDGED)
-            landed = Landed(landed.rows + len(window.deliveries), landed.windows + 1, version)
-            _log.debug("window landed", rows=len(window.deliveries), raw_version=version)
-            if progress is not None:
-                progress(landed.rows, max(expected, landed.rows))
-    return landed
+            self.reached(Point.ACKNOWLEDGED)
+            done = self.landed
+            newest = max(version, done.raw_version or version)
+            self.landed = Landed(done.rows + len(window.deliveries), done.windows + 1, newest)
+            _log.debug("window landed", source=source.application, rows=len(window.deliveries), raw_version=version)
+            if self.progress is not None:
+                self.progress(self.landed.rows, max(self.expected, self.landed.rows))
+
+    async def _patiently(self, append: Callable[..., int]) -> int:
+        """Call `append` until the lake takes the window, with a pause of `patience` after each refusal but the last.
+
+        One source at a time: writers of one table would only be in each other's way.
+        """
+        for tries, pause in enumerate(self.patience):
+            try:
+                async with self.turn:
+                    return await asyncio.to_thread(append, tried=tries > 0)
+            except TransientError as error:
+                _log.warning("the lake refused a window, which is kept in hand", error=error.message, again_in=pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), pause)
+                break  # told to stop: one last try
+        async with self.turn:
+            return await asyncio.to_thread(append, tried=bool(self.patience))
 
 
 def _append(
@@ -138,19 +227,6 @@ def _parts(rows: pa.Table) -> list[_Part]:
         numbered = named.set_column(1, RAW.field("row"), pa.array(range(part.num_rows), pa.int32()))
         parts.append(_Part(numbered, is_last=start + MOST_DATES >= len(dates)))
     return parts
-
-
-async def _patiently(append: Callable[..., int], stop: asyncio.Event, patience: Sequence[float]) -> int:
-    """Call `append` until the lake takes the window, with a pause of `patience` after each refusal but the last."""
-    for tries, pause in enumerate(patience):
-        try:
-            return await asyncio.to_thread(append, tried=tries > 0)
-        except TransientError as error:
-            _log.warning("the lake refused a window, which is kept in hand", error=error.message, again_in=pause)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
-            break  # told to stop: one last try
-    return await asyncio.to_thread(append, tried=bool(patience))
 
 
 def raw_rows(window: Window, contract: Contract, *, identify: Identify, event_date: EventDate) -> pa.Table:

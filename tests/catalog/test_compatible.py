@@ -105,6 +105,22 @@ CONTRACT: list[tuple[str, str, Effect, str, str]] = [
     ("domain: shop", "domain: store", IN_PLACE, "contract", "documentation changed"),
     ("queue: lakepost.orders", "queue: lakepost.o", BREAKING, "binding", "queue: lakepost.orders → lakepost.o"),
     ("exchange: shop.events", "exchange: shop", BREAKING, "binding", "exchange: shop.events → shop"),
+    ("queue: lakepost.orders", "queues: [lakepost.orders]", IN_PLACE, "contract", "documentation changed"),
+    (
+        "queue: lakepost.orders",
+        "queues: [lakepost.orders, {queue: lakepost.gifts, routingKeys: [gift]}]",
+        IN_PLACE,
+        "binding",
+        "queue: lakepost.gifts added",
+    ),
+    ("queueType: quorum", "consumers: 2", IN_PLACE, "binding", "consumers: 1 → 2"),
+    (
+        "queueType: quorum",
+        "arguments: {x-max-length: 9}",
+        BREAKING,
+        "binding",
+        "arguments: nothing → ('x-max-length', 9)",
+    ),
     ('["order.#"]', '["order.#", "o.#"]', IN_PLACE, "binding", "routing_keys: order.# → order.#, o.#"),
 ]
 
@@ -230,3 +246,12 @@ def test_every_part_of_a_contract_has_a_rule() -> None:
     assert names(Contract) == compatible._OF_CONTRACT.keys() | compatible._ELSEWHERE
     assert "routing_keys" in names(QueueBinding)
     assert stricter.__all__ == ["changes"]
+
+
+def test_a_queue_taken_away_breaks_the_contract(orders: Contract) -> None:
+    """Whatever waits in it would never be read."""
+    both = "queues: [lakepost.orders, {queue: lakepost.gifts, routingKeys: [gift]}]"
+    before = with_texts(orders, ("queue: lakepost.orders", both))
+    (change,) = compare(before, dataclasses.replace(orders, version="1.1.1"))
+    assert (change.effect, change.says) == (BREAKING, "queue: lakepost.gifts removed")
+    assert "land what waits" in change.then

@@ -33,7 +33,7 @@ def orders(schemas: Path) -> QueueBinding:
     text = text.replace("queue: lakepost.orders", f"queue: lakepost.orders.{mine}")
     # A quarter of an hour that passes meanwhile must not start a run of its own, which would take the messages.
     contract.write_text(text.replace("*/15 * * * *", "0 0 1 1 *"))
-    return catalog.load(schemas, "orders").source
+    return catalog.load(schemas, "orders").sources[0]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def contract(*rules: str) -> Contract:
         version="1.0.0",
         description="",
         columns=(),
-        source=QueueBinding("e", "q", ("#",)),
+        sources=(QueueBinding("e", "q", ("#",)),),
         expectations=(),
         digest="d",
         document="",

@@ -50,7 +50,7 @@ class Scene:
     def publish(self, count: int | None = None, *, url: str | None = None) -> None:
         """Send the next `count` messages of the stream, or all that are left, and wait for the confirms."""
         some = itertools.islice(self._stream, count)
-        exchange = self.live.contract.source.exchange
+        exchange = self.live.contract.sources[0].exchange
         shop_publish.publish(url or self.broker.url, some, exchange=exchange, progress=self._ledger.record)
 
     def start(self, *arguments: str, url: str | None = None, **settings: object) -> Lakepost:
@@ -76,7 +76,7 @@ class Scene:
         told = self.broker.ctl("list_queues", "name", "messages_ready", "messages_unacknowledged")
         for line in told.splitlines():
             name, ready, unacknowledged = line.split("\t")
-            if name == self.live.contract.source.queue:
+            if name == self.live.contract.sources[0].queue:
                 return int(ready), int(unacknowledged)
         return -1, -1
 

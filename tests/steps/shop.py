@@ -87,7 +87,7 @@ class Shop:
         return asyncio.run(
             steps.land(
                 self.contract,
-                source or MemorySource(self.broker),
+                [source or MemorySource(self.broker)],
                 self.lake,
                 identify=envelope.identify,
                 event_date=envelope.event_date,
