@@ -3,7 +3,8 @@
 A row's verdict is that of Arrow's reader on this row alone. Reading many at once only saves time: a bulk
 reading counts when it succeeds and every row number comes back in its place, which it cannot unless each
 row alone would be read the same. Most rows have no field but the contract's, so lines are read first by a
-reader that refuses others: what it reads is proven to have none. When it refuses, a hint sets suspects aside.
+reader that refuses others: what it reads is proven to have none. When it refuses, lines of the usual form are read,
+and of the others a hint sets suspects aside.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from ingest.decode.diagnose import diagnose
 from ingest.decode.finding import Finding
 from ingest.decode.hint import Guess, guess
 from ingest.decode.lines import ndjson, number
 from ingest.decode.shape import reading_schema
+from ingest.decode.usual import usual
 from ingest.model.contract import Column, LogicalType
 from ingest.model.reason import Reason
 
@@ -38,8 +42,15 @@ _BLOCK = 2**20
 _READ = pj.ReadOptions(use_threads=False, block_size=_BLOCK)  # making options takes as long as reading one line
 _RUN = 1024  # rows that are read at once after a refusal
 _FEW = 8  # what stands before a refused row is read by itself if it is less than this part of the run
-_ALONE = "error"  # Arrow's word for: refuse a field that the schema does not name
-_BESIDE = "ignore"  # pass over it
+_UNEXPECTED = ("error", "ignore")  # Arrow's words for what becomes of a field that the schema does not name
+
+
+class _Mode(Enum):
+    """What is expected of lines: the usual form, the columns and nothing else, or fields beside them."""
+
+    USUAL = auto()
+    ALONE = auto()
+    BESIDE = auto()
 
 
 class _Refused(Exception):
@@ -54,12 +65,23 @@ class _Refused(Exception):
 class Reading:
     """The lines that parse, as columns by field name (k), and their numbers (k), ascending.
 
-    `suspects` (k): false where it is proven that the body has no field but the contract's.
+    `suspects` (k): false where it is proven that the body has no field but the contract's. `findings`: why the others
+    do not parse, by number.
     """
 
     table: pa.Table
     numbers: Numbers
     suspects: npt.NDArray[np.bool_]
+    findings: dict[int, Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Lines that were read at once."""
+
+    table: pa.Table
+    numbers: Numbers
+    mode: _Mode
 
 
 class Reader:
@@ -71,36 +93,61 @@ class Reader:
         field = pa.field(key, pa.int32())
         self._schema = pa.schema([field, *reading_schema(columns)])
         strict = pa.schema([field, *reading_schema(columns, decimals_as_numbers=True)])
-        self._as_they_are = {mode: _parse_options(self._schema, mode) for mode in (_ALONE, _BESIDE)}
-        self._strictly = {mode: _parse_options(strict, mode) for mode in (_ALONE, _BESIDE)}
+        self._as_they_are = {mode: _parse_options(self._schema, mode) for mode in _UNEXPECTED}
+        self._strictly = {mode: _parse_options(strict, mode) for mode in _UNEXPECTED}
         self._suspicion = _quoted_decimal(columns)
 
     def read(self, texts: pa.Array, numbers: Numbers) -> Reading:
-        """Read the texts (n), each of which begins an object; those that do not parse are left out."""
+        """Read the texts (n), each of which begins an object; those that do not parse get a finding."""
         lines = number(texts, numbers, self.key)
         try:
-            return Reading(self._parse(lines, numbers, _ALONE), numbers, np.zeros(len(numbers), np.bool_))
+            return Reading(self._parse(lines, numbers, _Mode.ALONE), numbers, np.zeros(len(numbers), np.bool_), {})
         except _Refused:
-            guesses = guess(texts.cast(pa.binary()).to_pylist(), self.columns)
-        plain = guesses == Guess.GOOD
-        runs = [(run, _ALONE) for run in self._runs(lines, numbers, plain, _ALONE)]
-        runs += [(run, _BESIDE) for run in self._runs(lines, numbers, guesses == Guess.FIELDS, _BESIDE)]
-        left = ~np.isin(numbers, np.concatenate([numbers[:0], *(found for (_, found), _ in runs)]), assume_unique=True)
+            bodies = texts.cast(pa.binary())
+        is_usual = usual(bodies, self.columns)
+        others = np.flatnonzero(~is_usual)
+        guesses = np.full(len(lines), Guess.BAD, np.int8)
+        guesses[others] = guess(bodies.take(pa.array(others)).to_pylist(), self.columns)
+        runs: list[_Run] = []
+        for mode, chosen in (
+            (_Mode.USUAL, is_usual),
+            (_Mode.ALONE, guesses == Guess.GOOD),
+            (_Mode.BESIDE, guesses == Guess.FIELDS),
+        ):
+            runs += self._runs(lines, numbers, chosen, mode)
+        findings: dict[int, Finding] = {}
+        left = ~np.isin(numbers, np.concatenate([numbers[:0], *(run.numbers for run in runs)]), assume_unique=True)
         for at in np.flatnonzero(left):
-            runs += [(run, _BESIDE) for run in self._run(lines.slice(at, 1), numbers[at : at + 1], _BESIDE)]
-        if not runs:
-            return Reading(self._schema.remove(0).empty_table(), numbers[:0], np.zeros(0, np.bool_))
-        table = pa.concat_tables([part for (part, _), _ in runs])
-        found = np.concatenate([part for (_, part), _ in runs])
-        suspects = np.concatenate([np.full(len(part), mode == _BESIDE) for (_, part), mode in runs])
-        order = np.argsort(found, kind="stable")
-        if (order[1:] < order[:-1]).any():
-            table = table.take(pa.array(order))
-        return Reading(table, found[order], suspects[order])
+            found = self._one(texts[at].as_py(), lines.slice(at, 1), numbers[at : at + 1])
+            if isinstance(found, Finding):
+                findings[int(numbers[at])] = found
+            else:
+                runs.append(found)
+        return self._together(runs, findings)
 
-    def culprit(self, text: pa.Array, at: Numbers) -> Finding:
-        """Why one text (1) cannot be read: the first column that cannot be read alone, else the body."""
-        line = number(text, at, self.key)
+    def _together(self, runs: list[_Run], findings: dict[int, Finding]) -> Reading:
+        table = pa.concat_tables([self._schema.remove(0).empty_table(), *(run.table for run in runs)])
+        numbers = np.concatenate([np.zeros(0, np.int32), *(run.numbers for run in runs)])
+        suspects = np.concatenate(
+            [np.zeros(0, np.bool_), *(np.full(len(run.numbers), run.mode is _Mode.BESIDE) for run in runs)]
+        )
+        order = np.argsort(numbers, kind="stable")
+        if (order[1:] < order[:-1]).any():
+            table, numbers, suspects = table.take(pa.array(order)), numbers[order], suspects[order]
+        return Reading(table, numbers, suspects, findings)
+
+    def _one(self, text: str, line: pa.Array, at: Numbers) -> _Run | Finding:
+        """One line (1) that is not read yet: what is surely wrong with it, or what the parser says."""
+        found = diagnose(text, self.columns)
+        if found is not None and found.sure:
+            return found
+        try:
+            return _Run(self._parse(line, at, _Mode.BESIDE), at, _Mode.BESIDE)
+        except _Refused:
+            return found or self._culprit(line, at)
+
+    def _culprit(self, line: pa.Array, at: Numbers) -> Finding:
+        """Why one line (1) cannot be read: the first column that cannot be read alone, else the body."""
         if _has_no_number(line[0].as_py()):
             return Finding(Reason.MALFORMED, "The body holds NaN or Infinity, which JSON does not have.")
         if not Reader((), self.key).parses(line, at):
@@ -112,21 +159,24 @@ class Reader:
 
     def parses(self, line: pa.Array, at: Numbers) -> bool:
         """The verdict on one line (1), whatever other fields it has."""
-        return self._is_read(line, at, _BESIDE)
+        return self._is_read(line, at, _Mode.BESIDE)
 
-    def _runs(
-        self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_], mode: str
-    ) -> Iterator[tuple[pa.Table, Numbers]]:
-        """Runs of the chosen lines that parse, in order; a line that does not parse alone is left out."""
+    def _runs(self, lines: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_], mode: _Mode) -> Iterator[_Run]:
+        """The chosen lines that parse, at once or in runs, in order; a line that does not parse alone is left out."""
         lines, numbers = lines.filter(pa.array(chosen)), numbers[chosen]
-        for start in range(0, len(lines), _RUN):
-            yield from self._run(lines.slice(start, _RUN), numbers[start : start + _RUN], mode)
+        if not len(lines):
+            return
+        try:
+            yield _Run(self._parse(lines, numbers, mode), numbers, mode)
+        except _Refused:
+            for start in range(0, len(lines), _RUN):
+                yield from self._run(lines.slice(start, _RUN), numbers[start : start + _RUN], mode)
 
-    def _run(self, lines: pa.Array, numbers: Numbers, mode: str) -> Iterator[tuple[pa.Table, Numbers]]:
+    def _run(self, lines: pa.Array, numbers: Numbers, mode: _Mode) -> Iterator[_Run]:
         """The lines that parse, read once more without each at which the parser says it stopped, else by halves."""
         while len(lines):
             try:
-                yield self._parse(lines, numbers, mode), numbers
+                yield _Run(self._parse(lines, numbers, mode), numbers, mode)
             except _Refused as refused:
                 at = refused.row
             else:
@@ -144,18 +194,21 @@ class Reader:
                 others = np.arange(len(lines)) != at
                 lines, numbers = lines.filter(pa.array(others)), numbers[others]
 
-    def _is_read(self, line: pa.Array, at: Numbers, mode: str) -> bool:
+    def _is_read(self, line: pa.Array, at: Numbers, mode: _Mode) -> bool:
         try:
             self._parse(line, at, mode)
         except _Refused:
             return False
         return True
 
-    def _parse(self, lines: pa.Array, numbers: Numbers, mode: str) -> pa.Table:
+    def _parse(self, lines: pa.Array, numbers: Numbers, mode: _Mode) -> pa.Table:
         """All of the lines as columns; raises `_Refused`."""
-        table = self._parse_as(self._as_they_are[mode], lines, numbers)
+        unexpected = "ignore" if mode is _Mode.BESIDE else "error"
+        table = self._parse_as(self._as_they_are[unexpected], lines, numbers)
+        if mode is _Mode.USUAL or (mode is _Mode.ALONE and self._suspicion is None):
+            return table
         texts = lines.cast(pa.string())
-        if mode == _BESIDE:  # in a column of its own a NaN is found by converting it
+        if mode is _Mode.BESIDE:  # in a column of its own a NaN is found by converting it
             literals = pc.match_substring_regex(texts, _NO_NUMBER)
             if pc.any(literals).as_py() and any(map(_has_no_number, lines.filter(literals).to_pylist())):
                 raise _Refused
@@ -163,7 +216,7 @@ class Reader:
             suspects = pc.match_substring_regex(texts, self._suspicion)
             if pc.any(suspects).as_py():
                 chosen = numbers[suspects.to_numpy(zero_copy_only=False)]
-                self._parse_as(self._strictly[mode], lines.filter(suspects), chosen)
+                self._parse_as(self._strictly[unexpected], lines.filter(suspects), chosen)
         return table
 
     def _parse_as(self, options: pj.ParseOptions, lines: pa.Array, numbers: Numbers) -> pa.Table:

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from ingest.decode import lines
 from ingest.decode.bulk import Reader
-from ingest.decode.diagnose import diagnose
 from ingest.decode.finding import Finding, shorten
 from ingest.decode.learned import kind_of, taken
 from ingest.decode.media import undecodable
@@ -57,10 +56,7 @@ def decode_chunk(raw: pa.Table, first: int, plan: Plan) -> Decoded:
     findings: dict[int, Finding] = {}
     rows, texts = _texts(raw, findings)
     reading = plan.reader.read(texts, rows)
-    read = reading.numbers
-    for at in np.flatnonzero(~np.isin(rows, read, assume_unique=True)):
-        found = diagnose(texts[at].as_py(), plan.reader.columns)
-        findings[int(rows[at])] = found or plan.reader.culprit(texts.slice(at, 1), rows[at : at + 1])
+    read, findings = reading.numbers, findings | reading.findings
     typed, faults = _typed(reading.table, plan.reader.columns)
     for fault in faults:
         for at, value in zip(fault.rows.to_pylist(), fault.values.to_pylist(), strict=True):

@@ -1,4 +1,7 @@
-"""Why Arrow's reader refused a row: which rule, which column, which value. Only for rows it refused."""
+"""Why Arrow's reader refuses a row: which rule, which column, which value.
+
+For rows that it refuses, or that look so: what is found wrong is refused, but for findings that are not `sure`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ _INTEGER = re.compile(r"-?[0-9]+")
 _INT64 = range(-(2**63), 2**63)
 _DIGITS = 38
 _SHOWN_LEVELS = 100
+_ROUNDED = {LogicalType.NUMBER, LogicalType.DECIMAL}
+"""Of these Arrow's reader takes some numbers that are too large: `2e308` as infinity, `0e-60` as nothing."""
 
 _NAMES = {
     LogicalType.STRING: "a string",
@@ -95,7 +100,8 @@ def _wrong(value: Any, column: Column, path: str) -> Iterator[Finding]:
         yield Finding(Reason.MALFORMED, f"JSON has no NaN and no infinity, found at {path}.", path, str(value))
     elif not _fits(value, column.type):
         detail = f"{path} is not {_NAMES[column.type]}."
-        yield Finding(Reason.WRONG_TYPE, detail, path, shorten(_text(value)))
+        sure = column.type not in _ROUNDED or not isinstance(value, _Literal)
+        yield Finding(Reason.WRONG_TYPE, detail, path, shorten(_text(value)), sure)
     elif isinstance(value, _Object):
         yield from _members(value, column.children, f"{path}.")
     elif isinstance(value, list) and column.items is not None:

@@ -13,12 +13,16 @@ _LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a row was rejected; `column` is a path of output names, `value` is cut by `shorten`."""
+    """Why a row was rejected; `column` is a path of output names, `value` is cut by `shorten`.
+
+    `sure`: false where Arrow's reader may take the row all the same.
+    """
 
     reason: Reason
     detail: str
     column: str | None = None
     value: str | None = None
+    sure: bool = True
 
 
 def shorten(text: str) -> str:

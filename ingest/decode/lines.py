@@ -28,20 +28,21 @@ def begins_object(texts: pa.Array) -> pa.Array:
 def number(texts: pa.Array, numbers: npt.NDArray[np.int32], key: str) -> pa.Array:
     """Texts (n) that begin an object, as binary lines (n) `{"<key>":<number>,…` that end in a newline."""
     comma: pa.Scalar | pa.Array = pa.scalar(b",")
-    rest = _tail(texts)
     dense = pc.starts_with(texts, '{"')
+    bodies = pc.cast(texts, pa.binary())
+    rest = pc.binary_slice(bodies, 1, _END)
     if not pc.all(dense).as_py():  # white space somewhere, or an object without members
         other = pc.invert(dense)
-        tails = pc.ascii_ltrim(_tail(pc.ascii_ltrim(texts.filter(other), _WHITE)), _WHITE)
+        tails = _trimmed(pc.binary_slice(_trimmed(bodies.filter(other)), 1, _END))
         rest = pc.replace_with_mask(rest, other, tails)
         comma = pc.if_else(pc.starts_with(rest, "}"), pa.scalar(b""), pa.scalar(b","))
     digits = pc.cast(pc.cast(pa.array(numbers), pa.string()), pa.binary())
     head = pa.scalar(b'{"' + key.encode("ascii") + b'":')
-    return pc.binary_join_element_wise(head, digits, comma, pc.cast(rest, pa.binary()), pa.scalar(b"\n"), b"")
+    return pc.binary_join_element_wise(head, digits, comma, rest, pa.scalar(b"\n"), b"")
 
 
-def _tail(texts: pa.Array) -> pa.Array:
-    return pc.cast(pc.binary_slice(pc.cast(texts, pa.binary()), 1, _END), pa.string())
+def _trimmed(bodies: pa.Array) -> pa.Array:
+    return pc.cast(pc.ascii_ltrim(pc.cast(bodies, pa.string()), _WHITE), pa.binary())
 
 
 def starts(array: pa.Array) -> npt.NDArray[np.int32]:

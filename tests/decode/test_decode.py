@@ -215,7 +215,7 @@ def test_a_clean_batch_never_looks_at_a_row(monkeypatch: pytest.MonkeyPatch) -> 
 
     for name in (
         "ingest.decode.bulk.guess",
-        "ingest.decode.chunk.diagnose",
+        "ingest.decode.bulk.diagnose",
         "ingest.decode.bulk.Reader.parses",
     ):
         monkeypatch.setattr(name, never)
