@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Self
+from typing import Any, Self
 
-from ingest.errors import TopologyError
+from ingest.errors import SourceUnavailable, TopologyError
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Bounds, Window
 from ingest.sources.compare import depth
-from ingest.sources.connection import CONNECT_SECONDS
+from ingest.sources.connection import CONNECT_SECONDS, unavailable
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import Credit
 from ingest.sources.run import Run, rouses
@@ -31,10 +31,12 @@ class RabbitQueue(Conversation):
         super().__init__(url, binding)
         self.application = f"land:{binding.queue}"
         self._given = self._acknowledged = self._settled = 0
+        self._cancellation: SourceUnavailable | None = None
 
     async def __aenter__(self) -> Self:
         _refuse_unsuited(self._binding)
         self._given, self._acknowledged, self._settled = 0, 0, 0
+        self._cancellation = None
         return await super().__aenter__()
 
     async def ready(self) -> int:
@@ -57,7 +59,8 @@ class RabbitQueue(Conversation):
         """Windows until `bounds` end the run or `stop` is set; `after` means nothing to it.
 
         A window is awaited for `bounds.seconds` from its first delivery. Raises `SourceUnavailable` as soon as
-        the connection, the channel or the queue is gone, and where the broker is silent to a question, too.
+        the connection or the channel is gone, and where the broker is silent to a question, too. When the queue is
+        gone, what was received of it is given before: nobody else has it any more.
         """
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
@@ -72,6 +75,8 @@ class RabbitQueue(Conversation):
             while run.left > 0 and not run.ended:
                 await self._fill(run, inbox, credit)
                 if not run.window:
+                    if self._cancellation is not None:
+                        raise self._cancellation
                     break
                 deliveries, tags, size = run.take()
                 async with self._talking("consuming"):
@@ -92,7 +97,7 @@ class RabbitQueue(Conversation):
             if run.collect(inbox.received):
                 quiet_since = loop.time()
             until = run.until(quiet_since)
-            if run.is_full or until <= loop.time():
+            if run.is_full or until <= loop.time() or self._cancellation is not None:
                 return
             waiting = len(run.window) + len(inbox.received)
             free = credit.granted - (self._given + waiting - self._acknowledged)
@@ -102,6 +107,10 @@ class RabbitQueue(Conversation):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
                     await self._wake.wait()
+
+    def _cancelled(self, _: Any) -> None:
+        self._cancellation = unavailable(f"the queue {self._binding.queue!r} was deleted, or its leader went away")
+        self._wake.set()
 
     def _acknowledge(self, first: int, last: int) -> Callable[[], Awaitable[None]]:
         """The call that acknowledges the window of tags `first` to `last`, once; and no other window's."""

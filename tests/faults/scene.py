@@ -40,12 +40,22 @@ class Scene:
         self._ledger = ledger.LedgerWriter(folder / "ledger.jsonl", messages=count, seed=seed).__enter__()
         live.rewrite("queueType: quorum", f"queueType: {kind}")
         live.rewrite("maxRejectedShare: 0.05", "maxRejectedShare: 1.0")  # the gate is not what is looked at
-        live.publish(())  # the queue is there, and bound
+        self.declare()
+
+    @property
+    def queue(self) -> str:
+        """The queue's name."""
+        return self.live.contract.sources[0].queue
+
+    def declare(self) -> None:
+        """Make the queue as the contract says."""
+        self.live.publish(())
 
     def close(self) -> None:
         """End the commands that still run."""
         for command in self._commands:
             command.kill()
+        self._ledger.__exit__(None, None, None)
 
     def publish(self, count: int | None = None, *, url: str | None = None) -> None:
         """Send the next `count` messages of the stream, or all that are left, and wait for the confirms."""
@@ -76,7 +86,7 @@ class Scene:
         told = self.broker.ctl("list_queues", "name", "messages_ready", "messages_unacknowledged")
         for line in told.splitlines():
             name, ready, unacknowledged = line.split("\t")
-            if name == self.live.contract.sources[0].queue:
+            if name == self.queue:
                 return int(ready), int(unacknowledged)
         return -1, -1
 
