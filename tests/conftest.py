@@ -11,6 +11,7 @@ import aio_pika
 import pytest
 
 from broker import Broker
+from cosmos import Local
 from ingest import catalog
 from ingest.model.contract import Contract, QueueBinding
 from ingest.model.delivery import Delivery
@@ -25,6 +26,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One private node for the whole run, started when the first test asks; dies with pytest. Do not stop it."""
     with Broker(tmp_path_factory.mktemp("broker"), tied=True) as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def cosmos_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    """One local Cosmos account for the whole run; dies with pytest. Do not stop it; take a database of your own."""
+    with Local(tmp_path_factory.mktemp("cosmos")) as account:
+        yield account
 
 
 @pytest.fixture

@@ -1,0 +1,7 @@
+"""A local Azure Cosmos DB account that the unmodified SDKs talk to. README.md says what it answers and refuses."""
+
+from __future__ import annotations
+
+from cosmos.local import Admin, Local, NotStarted
+
+__all__ = ["Admin", "Local", "NotStarted"]

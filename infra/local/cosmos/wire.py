@@ -1,0 +1,125 @@
+"""A request and an answer, as HTTP carries them: paths, headers, JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from cosmos import epk
+from cosmos.errors import CODES, Refused, bad_request
+from cosmos.resources import Container
+
+__all__ = ["Call", "Reply", "call_of", "content_path", "feed_reply", "json_reply", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request. `path`: the decoded segments; `headers`: names in lower case; `base`: scheme and host as asked."""
+
+    verb: str
+    path: tuple[str, ...]
+    headers: Mapping[str, str]
+    body: bytes
+    base: str
+
+    def flag(self, name: str) -> bool:
+        """Whether the header says true."""
+        return self.headers.get(name, "").lower() == "true"
+
+    def json(self) -> Any:
+        """The body. 400 when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise bad_request(
+                f"The request payload is invalid. Ensure to provide a valid request payload: {error}"
+            ) from None
+
+    def partition_key(self) -> tuple[epk.Scalar, ...] | None:
+        """Of `x-ms-documentdb-partitionkey`; null without the header. `{}` is undefined, `[]` a key of no level."""
+        header = self.headers.get("x-ms-documentdb-partitionkey")
+        if header is None:
+            return None
+        try:
+            values = msgspec.json.decode(header)
+        except msgspec.DecodeError:
+            values = None
+        if not isinstance(values, list) or any(
+            isinstance(one, list) or (isinstance(one, dict) and one) for one in values
+        ):
+            raise bad_request(f"Partition key {header} is invalid.")
+        return tuple(epk.UNDEFINED if one == {} else one for one in values)
+
+    @property
+    def kind(self) -> str:
+        """What the faults know it as."""
+        if not self.path:
+            return "account"
+        if self.path[4:5] != ("docs",):
+            return "pkranges" if self.path[-1] == "pkranges" else "container"
+        if self.flag("x-ms-cosmos-is-batch-request"):
+            return "batch"
+        if "a-im" in self.headers:
+            return "feed"
+        if self.is_query or (self.verb == "GET" and self.path[-1] == "docs"):
+            return "query"
+        return "read" if self.verb == "GET" else "write"
+
+    @property
+    def is_query(self) -> bool:
+        """A query, or a request for its plan."""
+        return self.flag("x-ms-documentdb-isquery") or self.flag("x-ms-cosmos-is-query-plan-request")
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer. `charge`: request units."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    charge: float = 1.0
+
+
+def call_of(verb: str, target: str, headers: Mapping[str, str], body: bytes, base: str) -> Call:
+    """Of a request line as sent: a segment is decoded after the path was taken apart, so an id may hold `%2F`."""
+    path = target.partition("?")[0].strip("/")
+    segments = tuple(unquote(part) for part in path.split("/")) if path else ()
+    return Call(verb, segments, headers, body, base)
+
+
+def json_reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None, charge: float = 1.0) -> Reply:
+    """With the body's etag as a header when it has one."""
+    named = dict(headers or {})
+    if isinstance(body, Mapping) and "_etag" in body:
+        named.setdefault("etag", body["_etag"])
+    return Reply(status, msgspec.json.encode(body), named, charge)
+
+
+def feed_reply(container: Container, documents: list[bytes], charge: float) -> Reply:
+    """A page of JSON texts."""
+    head = b'{"_rid":"%s","Documents":[' % container.rid.encode()
+    body = head + b",".join(documents) + b'],"_count":%d}' % len(documents)
+    return Reply(200, body, {"x-ms-item-count": str(len(documents)), **content_path(container)}, charge)
+
+
+def content_path(container: Container) -> dict[str, str]:
+    """The headers that name the container."""
+    return {"x-ms-alt-content-path": quote(container.path), "x-ms-content-path": container.rid}
+
+
+def refusal(refused: Refused, activity: str) -> Reply:
+    """As the service words it."""
+    body = {
+        "code": CODES.get(refused.status, str(refused.status)),
+        "message": f"{refused.message}\r\nActivityId: {activity}, Microsoft.Azure.Documents.Common/2.14.0",
+        **refused.details,
+    }
+    headers = dict(refused.headers)
+    if refused.substatus:
+        headers["x-ms-substatus"] = str(refused.substatus)
+    return Reply(refused.status, msgspec.json.encode(body), headers)
