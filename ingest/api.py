@@ -124,7 +124,7 @@ async def _land(
     from ingest.sources.rabbitmq import RabbitQueue
 
     keys = keys_of(settings)
-    steps.screen_of(contract, lake, keys)  # whoever cannot keep an erased person out takes nothing
+    steps.screen_of(contract, lake, keys, envelope.opened)  # whoever cannot keep an erased person out takes nothing
     stop = asyncio.Event()
     with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
@@ -133,11 +133,12 @@ async def _land(
             lake,
             identify=envelope.identify,
             event_date=envelope.event_date,
+            split=envelope.split,
             bounds=bounds,
             stop=stop,
             reached=reached,
             progress=progress,
-            screened=lambda rows: steps.screen_of(contract, lake, keys).emptied(rows),
+            screened=lambda rows: steps.screen_of(contract, lake, keys, envelope.opened).emptied(rows),
         )
 
 
@@ -156,7 +157,7 @@ def curate(
         LakepostError: any other of the tree.
     """
     from ingest import steps
-    from ingest.decode import decode
+    from ingest.decoding import decode
     from ingest.validate import Suite
 
     contract = contract_of(settings, dataset)
@@ -211,7 +212,7 @@ def rebuild(
         LakepostError: any other of the tree.
     """
     from ingest import steps
-    from ingest.decode import decode
+    from ingest.decoding import decode
     from ingest.validate import Suite
 
     contract, lake = standing(settings, dataset)
@@ -248,7 +249,7 @@ def replay(
         LakepostError: any of the tree; after an interruption or a transient one, run it again.
     """
     from ingest import steps
-    from ingest.decode import decode
+    from ingest.decoding import decode
     from ingest.validate import Suite
 
     contract, lake = standing(settings, dataset)
@@ -282,7 +283,7 @@ def erase(
         GateClosed: what waits to be curated could not be; the person is kept out already.
         LakepostError: any other of the tree; after an interruption or a transient one, run it again.
     """
-    from ingest import steps
+    from ingest import envelope, steps
 
     contract, lake = standing(settings, dataset)
     if not dry_run:
@@ -292,6 +293,7 @@ def erase(
         lake,
         key,
         keys=keys_of(settings),
+        opened=envelope.opened,
         drain=lambda: curate(settings, dataset, reached=reached),
         nobody_is_active=nobody_is_active,
         dry_run=dry_run,

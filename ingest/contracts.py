@@ -76,15 +76,17 @@ def _checked(schemas_dir: Path, dataset: str, before: Mapping[str, Contract | Co
 def _misjudged(samples: list[Sample], contract: Contract) -> ContractError | None:
     """What is wrong when a sample does not get the verdict that it states, from the parts that judge every row."""
     from ingest import envelope
-    from ingest.decode import decode
+    from ingest.decoding import decode
     from ingest.steps.land import raw_rows
     from ingest.steps.verdicts import weigh
     from ingest.validate import Suite
 
     window = Window([sample.delivery for sample in samples], acknowledge=_nobody_waits)
-    raw = raw_rows(window, contract, identify=envelope.identify, event_date=envelope.event_date)
-    rejects = weigh(raw, contract, decode, Suite()).rejects.to_pylist()
-    found = {row["index"]: (row["reason"], row["expectation"], row["column"]) for row in rejects}
+    raw = raw_rows(window, contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split)
+    rejects = weigh(raw, contract, decode, Suite()).rejects.sort_by([("index", "descending")]).to_pylist()
+    places = [place for place, sample in enumerate(samples) for _ in envelope.split(sample.delivery)]
+    # Of a sample that holds several events the first reject is told.
+    found = {places[row["index"]]: (row["reason"], row["expectation"], row["column"]) for row in rejects}
     wrong = [
         f"samples/{sample.name}.json must be {_verdict(*stated)}, and is {_verdict(*found.get(place, _VALID))}"
         for place, sample in enumerate(samples)

@@ -1,7 +1,32 @@
-"""Envelopes: a delivery's id, type and time from its properties, and the event date from a contract's rule. Pure."""
+"""Envelopes: what a delivery is and what it holds, whichever framework wrote it. Pure.
 
+    kinds       which producer wrote it, told by its properties
+    identity    its id, type and time, as that producer writes them
+    payload     the bytes that the contract speaks of
+    batch       one delivery, several events
+    opening     payloads of many rows of raw
+    event_date  the partition, from the contract's rule
+
+Beside them one module for each producer.
+"""
+
+from ingest.envelope.batch import split
 from ingest.envelope.event_date import event_date
-from ingest.envelope.raw import identify
+from ingest.envelope.identity import identify
+from ingest.envelope.kinds import Kind, recognise
+from ingest.envelope.opening import Opening, opened
+from ingest.envelope.payload import Payload, payload_of
 from ingest.model.delivery import CONTENT_PREFIX
 
-__all__ = ["CONTENT_PREFIX", "event_date", "identify"]
+__all__ = [
+    "CONTENT_PREFIX",
+    "Kind",
+    "Opening",
+    "Payload",
+    "event_date",
+    "identify",
+    "opened",
+    "payload_of",
+    "recognise",
+    "split",
+]

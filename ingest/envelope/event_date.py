@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ingest.envelope.payload import payload_of
+from ingest.envelope.values import iso
 from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.delivery import Delivery, Identified
 
@@ -20,7 +22,7 @@ _LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 def event_date(delivery: Delivery, identified: Identified, contract: Contract) -> dt.date:
     """The UTC date by the first rule of `contract.event_time` that can be read.
 
-    `envelope` is the identified time; `body:FIELD[.FIELD…]` a value in the JSON body: ISO 8601 (UTC where it
+    `envelope` is the identified time; `body:FIELD[.FIELD…]` a value in the payload: ISO 8601 (UTC where it
     names no zone) or a number of milliseconds since 1970. Where none can be read, or the date lies outside
     [`first_date`, `last_date`]: `UNKNOWN_DATE`. Never raises on content, and never looks at a clock, at
     `redelivered` or at anything else that a second delivery of the same message would change.
@@ -29,7 +31,7 @@ def event_date(delivery: Delivery, identified: Identified, contract: Contract) -
     for rule in contract.event_time:
         if rule.startswith(_BODY):
             if body is _UNREAD:
-                body = _json(delivery.body)
+                body = _json(payload_of(delivery).body)
             moment = _moment(_at(body, rule.removeprefix(_BODY)))
         else:
             moment = identified.time
@@ -60,19 +62,8 @@ def _at(value: Any, path: str) -> Any:
 def _moment(value: Any) -> dt.datetime | None:
     """The instant in UTC; null for whatever is none."""
     if isinstance(value, str):
-        return _iso(value.strip())
+        return iso(value.strip())
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     # The comparison is false for NaN, and exact for integers of any size.
     return _EPOCH + dt.timedelta(milliseconds=int(value)) if 0 <= value <= _LAST_MILLISECOND else None
-
-
-def _iso(text: str) -> dt.datetime | None:
-    # Digits alone are refused: `fromisoformat` reads some numbers of milliseconds as dates of the Middle Ages.
-    if text[4:5] != "-":
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(text)
-        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -36,8 +36,8 @@ Recognise = Callable[[pa.Table], pa.Table]
 """Rows of raw (`_READ`) → those of erased people, `tables.RECOGNISED`."""
 
 _READ = pa.schema(
-    [RAW.field(name) for name in ("window", "row", "event_date", "operation", "body", "event_id", "event_type")]
-    + [RAW.field("routing_key")]
+    [RAW.field(name) for name in ("window", "row", "event_date", "operation", "event_id", "event_type", "routing_key")]
+    + [RAW.field(name) for name in ("body", "content_type", "content_encoding", "headers")]
 )
 _ROW = pa.schema([QUARANTINE.field(name) for name in ("window", "row")])
 _NAMED_ROWS = 1_000

@@ -26,10 +26,13 @@ __all__ = [
     "Decode",
     "Identify",
     "Lake",
+    "Open",
+    "Opened",
     "PinnedChunk",
     "PinnedDate",
     "PinnedErasure",
     "Source",
+    "Split",
     "Totals",
     "Validator",
 ]
@@ -61,11 +64,41 @@ class Source(Protocol):
         ...
 
 
+Split = Callable[[Delivery], Sequence[Delivery]]
+"""A delivery → its events, each as a delivery of its own; most are one. Pure; never raises on content."""
+
 Identify = Callable[[Delivery], Identified]
 """Envelope → event id, type and time. Pure; never raises on content."""
 
-Decode = Callable[[pa.Table, Contract], Decoded]
-"""Raw rows (`tables.RAW`) → typed rows and rejects. Pure; never raises on content."""
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Rows of raw (n) with their payloads as `body`, `content_type` and `content_encoding`.
+
+    `reason` and `detail` (n, text) say why a row's payload could not be taken out, null where it was: then the body is
+    as far as it could be read.
+    """
+
+    rows: pa.Table
+    reason: pa.Array
+    detail: pa.Array
+
+
+Open = Callable[[pa.Table], Iterator[Opened]]
+"""Raw rows → the same rows opened, piece by piece in their order. Pure; never raises on content."""
+
+
+class Decode(Protocol):
+    """Raw rows (`tables.RAW`) → typed rows and rejects. Pure; never raises on content."""
+
+    def __call__(self, raw: pa.Table, contract: Contract, /) -> Decoded:
+        """The payload of each row as the contract's columns, or why it is none."""
+        ...
+
+    @property
+    def opened(self) -> Open:
+        """How the payloads are taken out."""
+        ...
 
 
 AccountOf = Callable[[int, Mapping[str, int], Mapping[str, int]], Mapping[str, Any]]

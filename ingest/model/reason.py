@@ -11,6 +11,7 @@ class Reason(StrEnum):
     """Why a row is in quarantine."""
 
     UNDECODABLE = "undecodable"  # no reader for this content type or encoding
+    ENVELOPE = "envelope"  # the payload cannot be taken out of its envelope, or of its compression
     EMPTY = "empty"  # a body of no bytes, or white space only
     ENCODING = "encoding"  # not UTF-8
     MALFORMED = "malformed"  # not exactly one JSON object

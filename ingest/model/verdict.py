@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingest.model.contract import Contract, LogicalType
 from ingest.model.tables import REJECTS, decoded_schema
 
-__all__ = ["UNKNOWN_LISTED", "Decoded", "Judged", "joined"]
+__all__ = ["UNKNOWN_LISTED", "Decoded", "Judged", "indexed", "joined"]
 
 UNKNOWN_LISTED = 100
 """How many fields that the contract does not name are told by their path."""
@@ -33,6 +34,18 @@ class Decoded:
     rejects: pa.Table
     unknown: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, frozenset[LogicalType]] = field(default_factory=dict)
+
+    def shifted(self, first: int) -> Decoded:
+        """The same, as a part of a batch in which its own rows begin at `first`."""
+        if not first:
+            return self
+        rejects = indexed(self.rejects, pc.add(self.rejects["index"], first))
+        return replace(self, index=pc.add(self.index, first), rejects=rejects)
+
+
+def indexed(rejects: pa.Table, index: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """`rejects`, `tables.REJECTS`, of other rows of the batch."""
+    return rejects.set_column(0, REJECTS.field(0), index)
 
 
 def joined(parts: Sequence[Decoded], contract: Contract) -> Decoded:

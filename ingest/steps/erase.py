@@ -8,6 +8,7 @@ what stands there: whatever was interrupted is finished by running it again.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from ingest.model.contract import Contract
 from ingest.model.erasure import Erased, Erasure
 from ingest.model.keys import Keys
 from ingest.model.points import Point, Reached, passing
-from ingest.model.ports import Lake, PinnedErasure
+from ingest.model.ports import Lake, Open, PinnedErasure
 from ingest.steps.moved import moved_account
 from ingest.steps.screen import Screen, erasure_of, screen_of, value_of
 
@@ -38,6 +39,7 @@ def erase(
     given: str,
     *,
     keys: Keys,
+    opened: Open,
     drain: Callable[[], object],
     nobody_is_active: bool = False,
     dry_run: bool = False,
@@ -55,7 +57,7 @@ def erase(
     """
     begun = time.monotonic()
     value = value_of(contract, given)
-    mine, known = erasure_of(contract, value, keys), screen_of(contract, lake, keys)
+    mine, known = erasure_of(contract, value, keys), screen_of(contract, lake, keys, opened)
     if dry_run:
         screen = dataclasses.replace(known, hashes=known.hashes | {mine.hash})
         pinned = lake.pin_erasure(contract.dataset, screen.recognised)
@@ -63,8 +65,9 @@ def erase(
     _store(contract, lake, value, mine, keys)
     reached(Point.ERASURE_STORED)
     done = Erased(contract.dataset)
+    again = functools.partial(_round, contract, lake, value, drain, reached, keys=keys, opened=opened)
     for _ in range(_ROUNDS):
-        done = _sum(done, _round(contract, lake, value, keys, drain, reached, nobody_is_active=nobody_is_active))
+        done = _sum(done, again(nobody_is_active=nobody_is_active))
         if done.proved or done.pending:
             break
     _log.info("erased", dataset=contract.dataset, rows=done.erased, found=len(done.searched.found))
@@ -75,17 +78,18 @@ def _round(
     contract: Contract,
     lake: Lake,
     value: str,
-    keys: Keys,
     drain: Callable[[], object],
     reached: Reached,
     *,
+    keys: Keys,
+    opened: Open,
     nobody_is_active: bool,
 ) -> Erased:
     """What stands there now taken out, and all that is left searched, for the value and each of its hashes."""
     _again(lambda: lake.fence(contract.dataset, _account(contract, lake.curated_until(contract.dataset))))
     drain()
     reached(Point.ERASURE_DRAINED)
-    done = _take_out(contract, lake, screen_of(contract, lake, keys), reached)
+    done = _take_out(contract, lake, screen_of(contract, lake, keys, opened), reached)
     column = next(one for one in contract.columns if one.name == contract.erasure_key)
     hashes = [keys.hashed(value, key) for key in keys.by_id]
     searched = lake.prove(contract.dataset, value, column, hashes, nobody_is_active=nobody_is_active)

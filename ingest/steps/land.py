@@ -21,7 +21,7 @@ from ingest.model.allowance import Allowance
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Delivery, Identified, Window
 from ingest.model.points import Point, Reached, passing
-from ingest.model.ports import Identify, Lake, Source
+from ingest.model.ports import Identify, Lake, Source, Split
 from ingest.model.tables import MOST_DATES, RAW
 from ingest.steps.together import together
 
@@ -58,6 +58,7 @@ async def land(  # noqa: PLR0913 - its ports
     *,
     identify: Identify,
     event_date: EventDate,
+    split: Split,
     bounds: Bounds,
     stop: asyncio.Event,
     reached: Reached = passing,
@@ -101,7 +102,8 @@ async def land(  # noqa: PLR0913 - its ports
             for name, rows in ready.items()
         }
         taking = [source for source in sources if waits or ready[source.application]]
-        landing = _Landing(contract, lake, identify, event_date, reached, progress, patience, screened, stop)
+        rows = functools.partial(raw_rows, identify=identify, event_date=event_date, split=split)
+        landing = _Landing(contract, lake, rows, reached, progress, patience, screened, stop)
         landing.expected = sum(ready.values())
         watch = asyncio.create_task(_relay(stop, halt))
         try:
@@ -130,8 +132,7 @@ class _Landing:
 
     contract: Contract
     lake: Lake
-    identify: Identify
-    event_date: EventDate
+    rows: Callable[[Window, Contract], pa.Table]
     reached: Reached
     progress: Progress | None
     patience: Sequence[float]
@@ -150,9 +151,7 @@ class _Landing:
                 continue
             self.reached(Point.RECEIVED)
             async with self.turn:
-                rows = await asyncio.to_thread(
-                    raw_rows, window, contract, identify=self.identify, event_date=self.event_date
-                )
+                rows = await asyncio.to_thread(self.rows, window, contract)
             append = functools.partial(
                 _append, contract.dataset, lake, source.application, window.position, self.screened
             )
@@ -163,8 +162,8 @@ class _Landing:
             self.reached(Point.ACKNOWLEDGED)
             done = self.landed
             newest = max(version, done.raw_version or version)
-            self.landed = Landed(done.rows + len(window.deliveries), done.windows + 1, newest)
-            _log.debug("window landed", source=source.application, rows=len(window.deliveries), raw_version=version)
+            self.landed = Landed(done.rows + rows.num_rows, done.windows + 1, newest)
+            _log.debug("window landed", source=source.application, rows=rows.num_rows, raw_version=version)
             if self.progress is not None:
                 self.progress(self.landed.rows, max(self.expected, self.landed.rows))
 
@@ -229,9 +228,11 @@ def _parts(rows: pa.Table) -> list[_Part]:
     return parts
 
 
-def raw_rows(window: Window, contract: Contract, *, identify: Identify, event_date: EventDate) -> pa.Table:
-    """The window, under a new name, as rows of raw, `RAW`, in the order of its deliveries."""
-    deliveries = window.deliveries
+def raw_rows(
+    window: Window, contract: Contract, *, identify: Identify, event_date: EventDate, split: Split
+) -> pa.Table:
+    """The window, under a new name, as rows of raw, `RAW`: the events of its deliveries, in their order."""
+    deliveries = [event for delivery in window.deliveries for event in split(delivery)]
     identified = [identify(delivery) for delivery in deliveries]
     dates = [event_date(delivery, who, contract) for delivery, who in zip(deliveries, identified, strict=True)]
     count = len(deliveries)

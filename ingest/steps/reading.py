@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from ingest.errors import AccountBroken
 from ingest.model.contract import Contract
 from ingest.model.ports import Decode, Validator
-from ingest.model.tables import RAW, REJECTS, RESCUED
-from ingest.model.verdict import Decoded, joined
+from ingest.model.tables import RAW, RESCUED
+from ingest.model.verdict import Decoded, indexed, joined
 from ingest.steps.identity import has_identity
 
 __all__ = ["Read", "read_batch"]
@@ -106,7 +106,7 @@ def _without_payload(raw: pa.Table, held: npt.NDArray[np.bool_]) -> pa.Table:
 def _together(parts: list[_Part], contract: Contract) -> Read:
     starts = np.cumsum([0, *(part.raw.num_rows for part in parts)])
     raw = pa.concat_tables([RAW.empty_table(), *(part.raw for part in parts)]).combine_chunks()
-    decoded = joined([_from(part.decoded, at) for part, at in zip(parts, starts.tolist(), strict=False)], contract)
+    decoded = joined([part.decoded.shifted(at) for part, at in zip(parts, starts.tolist(), strict=False)], contract)
     held = np.concatenate([np.zeros(0, np.bool_), *(part.held for part in parts)])
     order = _order(raw)
     if order is None:
@@ -116,19 +116,9 @@ def _together(parts: list[_Part], contract: Contract) -> Read:
     index = place[decoded.index.to_numpy()]
     ascending = np.argsort(index, kind="stable")
     rows = decoded.rows.combine_chunks().take(pa.array(ascending))
-    rejects = _indexed(decoded.rejects, pa.array(place[decoded.rejects["index"].to_numpy()])).sort_by("index")
+    rejects = indexed(decoded.rejects, pa.array(place[decoded.rejects["index"].to_numpy()])).sort_by("index")
     decoded = dataclasses.replace(decoded, rows=rows, index=pa.array(index[ascending]), rejects=rejects)
     return Read(raw.take(pa.array(order)), decoded, pa.array(held[order]))
-
-
-def _from(decoded: Decoded, first: int) -> Decoded:
-    """A piece, counting rows of the batch in which its own begin at `first`."""
-    rejects = _indexed(decoded.rejects, pc.add(decoded.rejects["index"], first))
-    return dataclasses.replace(decoded, index=pc.add(decoded.index, first), rejects=rejects)
-
-
-def _indexed(rejects: pa.Table, index: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return rejects.set_column(0, REJECTS.field(0), index)
 
 
 def _order(rows: pa.Table) -> npt.NDArray[np.int64] | None:

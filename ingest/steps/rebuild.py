@@ -117,7 +117,7 @@ def _rebuild(
     for attempt in range(1, _ATTEMPTS + 1):
         pinned = lake.pin(contract, date)
         # After a conflict the rows are mostly the same still; somebody may have been erased.
-        weighing.read(pinned, screen_of(contract, lake, weighing.keys))
+        weighing.read(pinned, screen_of(contract, lake, weighing.keys, weighing.opened))
         with tempfile.TemporaryDirectory(prefix="lakepost-") as folder:
             new = replacement(date, pinned, weighing, contract, limits=limits, folder=Path(folder))
             if dry_run:

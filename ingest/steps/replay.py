@@ -83,7 +83,7 @@ def _chunk(
     """One chunk, from the start again whenever curated changed under it."""
     for attempt in range(1, _ATTEMPTS + 1):
         pinned = lake.pin_chunk(chunk)
-        _leave_erased(pinned, screen_of(contract, lake, keys))
+        _leave_erased(pinned, screen_of(contract, lake, keys, decode.opened))
         verdicts = _judge(pinned, contract, lake, decode, validator, keys)
         try:
             if not dry_run:

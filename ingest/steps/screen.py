@@ -1,7 +1,8 @@
 """The screen that keeps erased people out: it recognises their rows by keyed hash, whatever the body looks like.
 
-A JSON object is asked for the erasure key's field alone: what it says of others is theirs. What is no object, or lacks
-a required key, is searched: every text between quotes and every word is a candidate. Nothing here fails on content.
+A payload that is a JSON object is asked for the erasure key's field alone: what it says of others is theirs. What is no
+object, cannot be taken out of its envelope, or lacks a required key, is searched: every text between quotes and every
+word is a candidate. Nothing here fails on content.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ingest.model.contract import Column, Contract, LogicalType
 from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.erasure import ERASED, ERASED_ID, Erasure
 from ingest.model.keys import Keys
-from ingest.model.ports import Lake
+from ingest.model.ports import Lake, Open
 from ingest.model.tables import RAW, RECOGNISED, occurrences
 
 __all__ = ["LONGEST_VALUE", "Screen", "by_date", "erasure_of", "gives_away", "screen_of", "value_of"]
@@ -75,8 +76,8 @@ def _key_column(contract: Contract) -> Column | None:
     return next((column for column in contract.columns if column.name == contract.erasure_key), None)
 
 
-def screen_of(contract: Contract, lake: Lake, keys: Keys) -> Screen:
-    """The screen of everybody who was erased from the dataset so far.
+def screen_of(contract: Contract, lake: Lake, keys: Keys, opened: Open) -> Screen:
+    """The screen of everybody who was erased from the dataset so far; it looks into payloads, by `opened`.
 
     Raises:
         ConfigurationError: it cannot recognise all of them: letting one back in is worse than to stop.
@@ -90,7 +91,7 @@ def screen_of(contract: Contract, lake: Lake, keys: Keys) -> Screen:
             " erasureKey: they would come back",
             remedy="restore erasureKey in contract.odcs.yaml",
         )
-    return Screen(contract, frozenset(one.hash for one in erasures), keys)
+    return Screen(contract, frozenset(one.hash for one in erasures), keys, opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +101,18 @@ class Screen:
     contract: Contract
     hashes: frozenset[str]
     keys: Keys
+    opened: Open
 
     def matches(self, rows: pa.Table) -> dict[int, str]:
-        """Which of `rows` (n; `operation` and `body`) are an erased person's, and the value that says so.
+        """Which of `rows` (n) are an erased person's, and the value that says so.
 
-        The value is empty where the content is gone already.
+        Needs `operation`, `body` and what says how to read it: `content_type`, `content_encoding`, `headers`. The
+        value is empty where the content is gone already.
         """
         emptied = pc.fill_null(pc.equal(rows["operation"], ERASED), fill_value=False)
         found = dict.fromkeys(pc.indices_nonzero(emptied).to_pylist(), "")
         if self.hashes and len(found) < rows.num_rows:
-            found = {**self._recognised(rows["body"]), **found}
+            found = {**self._recognised(rows), **found}
         return found
 
     def parted(self, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -149,17 +152,18 @@ class Screen:
             rows = rows.set_column(RAW.get_field_index(name), RAW.field(name), pa.array(values, RAW.field(name).type))
         return rows
 
-    def _recognised(self, bodies: pa.ChunkedArray) -> dict[int, str]:
+    def _recognised(self, rows: pa.Table) -> dict[int, str]:
         column = _key_column(self.contract)
         if column is None:
             return {}
         reader = _reader(column)
         known: dict[bytes, str | None] = {}
         found = {}
-        for at, body in enumerate(bodies.to_pylist()):
-            token = reader(body)
+        for at, (body, is_payload) in enumerate(self._payloads(rows)):
+            token = reader(body) if is_payload else None
             if token is None:
-                value = next(filter(self._is_erased, _said(body, column)), None)
+                said = _said(body, column) if is_payload else _candidates(body)
+                value = next(filter(self._is_erased, said), None)
             elif token in known:
                 value = known[token]
             else:
@@ -167,6 +171,12 @@ class Screen:
             if value is not None:
                 found[at] = value
         return found
+
+    def _payloads(self, rows: pa.Table) -> Iterator[tuple[bytes, bool]]:
+        """Each row's payload; where it cannot be taken out, what can be read of the body, and that it is none."""
+        for piece in self.opened(rows):
+            opened = pc.is_null(piece.reason).to_pylist()
+            yield from zip(piece.rows["body"].to_pylist(), opened, strict=True)
 
     def _is_erased(self, value: str) -> bool:
         used = {one.partition(":")[0] for one in self.hashes}

@@ -19,7 +19,7 @@ from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema, occurrences
-from ingest.model.verdict import Decoded
+from ingest.model.verdict import Decoded, indexed
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
 from ingest.steps.protection import protected, veiled
@@ -102,7 +102,7 @@ def judge(
     Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins. Rows of people
     who were erased are only counted.
     """
-    screen, erased = screen_of(contract, lake, keys), Counter[dt.date]()
+    screen, erased = screen_of(contract, lake, keys, decode.opened), Counter[dt.date]()
 
     def others() -> Iterator[pa.Table]:
         erased.clear()
@@ -224,7 +224,7 @@ def _refused(index: pa.Array, reason: Reason, value: pa.Array | pa.ChunkedArray,
 
 def _at(rejects: pa.Table, index: pa.Array) -> pa.Table:
     """`rejects` counts decoded rows; say which rows of the batch they are."""
-    return rejects.set_column(0, REJECTS.field("index"), index.take(rejects["index"].combine_chunks()))
+    return indexed(rejects, index.take(rejects["index"].combine_chunks()))
 
 
 def first(keys: pa.Table, known: Known, contract: Contract) -> pa.Array:

@@ -32,7 +32,7 @@ class Weighing:
     def __init__(
         self, contract: Contract, decode: Decode, validator: Validator, keys: Keys, *, limits: Limits, folder: Path
     ) -> None:
-        self.keys = keys
+        self.keys, self.opened = keys, decode.opened
         self._contract, self._decode, self._validator = contract, decode, validator
         self._screen: Screen | None = None
         self._limits, self._folder = limits, folder

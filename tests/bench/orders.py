@@ -73,7 +73,7 @@ class Pool:
         stream = islice((one for one in shop.messages(size + 1, seed=1) if one.kind is not shop.Kind.BIG), size)
         while sent := list(islice(stream, _PIECE)):
             window = Window([_delivery(one) for one in sent], _nobody_waits)
-            pieces.append(raw_rows(window, contract, identify=envelope.identify, event_date=date))
+            pieces.append(raw_rows(window, contract, identify=envelope.identify, event_date=date, split=envelope.split))
             outcomes += [one.outcome for one in sent]
         return cls(contract, pa.concat_tables(pieces).combine_chunks(), tuple(outcomes))
 

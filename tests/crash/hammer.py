@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingest import catalog
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import TransientError
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.points import Point

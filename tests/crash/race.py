@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ingest import catalog
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import TransientError
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.steps import Limits, replay

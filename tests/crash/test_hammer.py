@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.steps import Limits, replay
 from ingest.steps.maintain import compact, vacuum
 from ingest.validate import Suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.steps import Limits, replay

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.points import Point

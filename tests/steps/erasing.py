@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingest import steps
+from ingest.decoding import decode
 from ingest.model.erasure import Erased
 from ingest.model.keys import Keys
 from ingest.model.points import Reached, passing
@@ -23,7 +24,9 @@ def erase(shop: Shop, value: str = GONE, *, reached: Reached = passing, **more: 
     def drain() -> None:
         shop.curate(reached=reached)
 
-    return steps.erase(shop.contract, shop.lake, value, keys=shop.keys, drain=drain, reached=reached, **more)
+    return steps.erase(
+        shop.contract, shop.lake, value, keys=shop.keys, opened=decode.opened, drain=drain, reached=reached, **more
+    )
 
 
 def fill(shop: Shop) -> None:

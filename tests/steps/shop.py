@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from ingest import envelope, steps
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.lake import DeltaLake
 from ingest.model.account import Account
 from ingest.model.contract import Contract
@@ -91,11 +91,14 @@ class Shop:
                 self.lake,
                 identify=envelope.identify,
                 event_date=envelope.event_date,
+                split=envelope.split,
                 bounds=Bounds(rows=rows),
                 stop=asyncio.Event(),
                 reached=reached,
                 patience=patience,
-                screened=lambda rows: steps.screen_of(self.contract, self.lake, self.keys).emptied(rows),
+                screened=lambda rows: steps.screen_of(self.contract, self.lake, self.keys, envelope.opened).emptied(
+                    rows
+                ),
             )
         )
 
@@ -105,7 +108,9 @@ class Shop:
         async def kept() -> None: ...
 
         window = Window(deliveries, kept)
-        rows = raw_rows(window, self.contract, identify=envelope.identify, event_date=envelope.event_date)
+        rows = raw_rows(
+            window, self.contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split
+        )
         place = rows.schema.get_field_index("landed_at")
         moments = pa.repeat(pa.scalar(moment, rows.schema.field(place).type), rows.num_rows)
         rows = rows.set_column(place, rows.schema.field(place), moments)

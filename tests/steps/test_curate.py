@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import LakeUnavailable, SchemaMismatch, TableReplaced
 from ingest.lake import DeltaLake, LocalStorage, raw
 from ingest.model.account import Account

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ingest import envelope, steps
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import GateClosed
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract, UnknownFields
@@ -122,7 +122,9 @@ def test_what_a_land_wrote_that_began_before_is_kept_out_and_goes_with_the_next_
     fill(shop)
     erase(shop)
     window = Window([order("plain", customer_id=GONE)], _acknowledged)
-    rows = raw_rows(window, shop.contract, identify=envelope.identify, event_date=envelope.event_date)
+    rows = raw_rows(
+        window, shop.contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split
+    )
     shop.lake.append_raw("orders", rows, window="late", application="land:other", position=None)
     account = shop.curate()
     assert (account.landed, account.curated, account.quarantined) == (1, 0, 0)
@@ -139,7 +141,7 @@ def test_what_was_judged_before_the_erasure_is_not_published_after_it(shop: Shop
     class Slow(DeltaLake):
         def write_curated(self, *given: Any, **more: Any) -> int:
             if not shop.lake.erasures("orders"):
-                steps.erase(shop.contract, shop.lake, GONE, keys=KEYS, drain=lambda: None)
+                steps.erase(shop.contract, shop.lake, GONE, keys=KEYS, opened=decode.opened, drain=lambda: None)
             return super().write_curated(*given, **more)
 
     slow = Shop(Slow(LocalStorage(Path(shop.lake.uri("raw", "orders")).parents[1])), shop.contract, KEYS)

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import SchemaMismatch
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.lake.query import query

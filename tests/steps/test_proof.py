@@ -77,7 +77,7 @@ def test_a_report_that_gives_the_value_as_an_example_goes(shop: Shop, tmp_path: 
 
 def test_bodies_that_cannot_be_read_are_counted(shop: Shop) -> None:
     packed = gzip.compress(json.dumps({"customer_id": GONE}).encode())
-    shop.land(order("packed", raw=packed)._replace(content_encoding="gzip"), order("bytes", raw=b"\xff\xfe\x00"))
+    shop.land(order("packed", raw=packed)._replace(content_encoding="br"), order("bytes", raw=b"\xff\xfe\x00"))
     shop.curate(accept=True)
     assert erase(shop).searched.unreadable == 4  # in raw and in quarantine
 

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ingest.compose import keys_of
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract, UnknownFields

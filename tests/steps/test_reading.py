@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import AccountBroken
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract, UnknownFields

@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ingest import steps
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.lake import DeltaLake, LocalStorage, replaying
 from ingest.model.contract import Contract
 from ingest.model.points import OF_REPLAY, Point, Reached, passing

@@ -9,7 +9,7 @@ import pytest
 
 from ingest import catalog
 from ingest.catalog import Sample
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.model.reason import Reason
 from ingest.validate import Suite
 

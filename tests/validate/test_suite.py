@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ingest.decode import decode
+from ingest.decoding import decode
 from ingest.errors import ContractError
 from ingest.model.contract import Contract
 from ingest.model.expectation import Expectation

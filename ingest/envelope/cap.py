@@ -1,0 +1,24 @@
+"""CAP (DotNetCore.CAP): headers `cap-…`, the body is the message."""
+
+from __future__ import annotations
+
+from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope.traits import Traits
+from ingest.envelope.values import header, moment, text
+from ingest.model.delivery import Delivery, Identified
+
+__all__ = ["identify", "recognises"]
+
+
+def recognises(traits: Traits) -> bool:
+    """By a header of the prefix."""
+    return traits.any_header("cap-")
+
+
+def identify(delivery: Delivery) -> Identified:
+    """`cap-msg-id`; `cap-msg-name`, else `cap-msg-type`; `cap-senttime`, which .NET writes as its culture has it."""
+    raw = identify_raw(delivery)
+    identity, name, kind, time = (
+        header(delivery.headers, f"cap-{part}") for part in ("msg-id", "msg-name", "msg-type", "senttime")
+    )
+    return Identified(text(identity) or raw.id, text(name) or text(kind) or raw.type, moment(time) or raw.time)

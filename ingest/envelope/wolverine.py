@@ -1,0 +1,24 @@
+"""Wolverine: the headers `message-type` and `sent-at`, the body is the message."""
+
+from __future__ import annotations
+
+from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope.traits import Traits
+from ingest.envelope.values import header, moment, text
+from ingest.model.delivery import Delivery, Identified
+
+__all__ = ["identify", "recognises"]
+
+_HEADERS = frozenset({"message-type", "sent-at"})
+
+
+def recognises(traits: Traits) -> bool:
+    """By both headers: each name alone may be anybody's."""
+    return traits.headers >= _HEADERS
+
+
+def identify(delivery: Delivery) -> Identified:
+    """`message_id`; AMQP's type, else `message-type`; `sent-at`."""
+    raw = identify_raw(delivery)
+    kind = delivery.type or text(header(delivery.headers, "message-type"))
+    return Identified(raw.id, kind or raw.type, moment(header(delivery.headers, "sent-at")) or raw.time)
