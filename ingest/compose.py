@@ -13,6 +13,7 @@ from ingest.memory import few_arenas
 from ingest.model.contract import Contract
 from ingest.model.keys import HOW_TO_MAKE_A_KEY, Keys
 from ingest.settings import Settings
+from ingest.sources.address import rabbitmq_url
 
 __all__ = ["contract_of", "keys_of", "lake_of", "rabbitmq_url", "standing"]
 
@@ -67,13 +68,3 @@ def keys_of(settings: Settings) -> Keys:
             )
         found[name] = key
     return Keys(found)
-
-
-def rabbitmq_url(settings: Settings) -> str:
-    """The broker's URL, credentials included: for a client, never for a log."""
-    url = settings.rabbitmq_url.get_secret_value()
-    if not url:
-        raise ConfigurationError(
-            "LAKEPOST_RABBITMQ_URL is not set", remedy="give the broker as amqp://USER:PASSWORD@HOST:PORT/VHOST"
-        )
-    return url

@@ -28,6 +28,14 @@ class Settings(BaseSettings):
     """`file:///…`, an absolute folder."""
     rabbitmq_url: SecretStr = SecretStr("")
     """`amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://`."""
+    rabbitmq_ca_file: str = ""
+    """`amqps`: PEM of the authority that signed the broker's certificate; empty: those of the machine."""
+    rabbitmq_cert_file: str = ""
+    """`amqps`: PEM of our client certificate; where the URL names no user, it says who we are."""
+    rabbitmq_key_file: str = ""
+    """`amqps`: PEM of that certificate's key, not encrypted; empty: it is in the certificate's file."""
+    rabbitmq_server_name: str = ""
+    """`amqps`: the name to ask for and to find in the broker's certificate, where it is not the URL's host."""
     pii_keys: SecretStr = SecretStr("")
     """`ID:BASE64,…`: what protected columns and erasures are hashed with, the current key first."""
     schemas_dir: Path = Path("schemas")

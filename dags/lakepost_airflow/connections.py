@@ -1,7 +1,10 @@
 """Settings from Airflow Connections: `lakepost_rabbitmq` and `lakepost_lake`, else the environment.
 
 ====================  ==========================================================================
-`lakepost_rabbitmq`   host, port, login, password, schema (the virtual host), extra `{"tls": true}`
+`lakepost_rabbitmq`   host, port, login, password, schema (the virtual host), extra `{"tls": true}`;
+                      with it the extras `ca_file`, `cert_file`, `key_file` (paths on the workers) and
+                      `server_name`, each as LAKEPOST_RABBITMQ_…, which counts where one is not given;
+                      no login and a `cert_file`: the client certificate says who we are
 `lakepost_lake`       extra `{"url": "file:///…"}`; or the folder's path, or the URL, as host;
                       extra `pii_keys`: the keys of protected columns and of erasures
 ====================  ==========================================================================
@@ -12,7 +15,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -27,6 +30,14 @@ __all__ = ["LAKE", "RABBITMQ", "lake_url", "pii_keys", "rabbitmq_url", "task_set
 
 RABBITMQ = "lakepost_rabbitmq"
 LAKE = "lakepost_lake"
+
+_TLS = {
+    "ca_file": "cacertfile",
+    "cert_file": "certfile",
+    "key_file": "keyfile",
+    "server_name": "server_name_indication",
+}
+"""Extras of the Connection → options of the URL, which `ingest.sources.address` reads."""
 
 
 def task_settings(schemas_dir: Path) -> Settings:
@@ -50,14 +61,22 @@ def rabbitmq_url(connection: Connection) -> str:
     """The AMQP URL, every part quoted. Its secret parts are masked in the task's log from here on."""
     if not connection.host:
         raise ConfigurationError(f"Connection {RABBITMQ} has no host", remedy="set host, login and password on it")
-    tls = bool(_extra(connection).get("tls")) or connection.conn_type == "amqps"
-    login, password = quote(connection.login or "guest", safe=""), quote(connection.password or "guest", safe="")
-    if connection.password:
-        mask_secret(password)  # Airflow masks the password itself, not its quoted form
+    extra = _extra(connection)
+    options = {option: str(extra[name]) for name, option in _TLS.items() if extra.get(name)}
+    tls = bool(extra.get("tls")) or connection.conn_type == "amqps"
+    who = "" if "certfile" in options and not connection.login else f"{_credentials(connection)}@"
     host = f"[{connection.host}]" if ":" in connection.host else connection.host
     port = connection.port or (5671 if tls else 5672)
     virtual_host = quote(connection.schema or "/", safe="")
-    return f"{'amqps' if tls else 'amqp'}://{login}:{password}@{host}:{port}/{virtual_host}"
+    query = f"?{urlencode(options)}" if options else ""
+    return f"{'amqps' if tls else 'amqp'}://{who}{host}:{port}/{virtual_host}{query}"
+
+
+def _credentials(connection: Connection) -> str:
+    login, password = quote(connection.login or "guest", safe=""), quote(connection.password or "guest", safe="")
+    if connection.password:
+        mask_secret(password)  # Airflow masks the password itself, not its quoted form
+    return f"{login}:{password}"
 
 
 def lake_url(connection: Connection) -> str:

@@ -14,6 +14,7 @@ import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,17 +71,24 @@ class Broker:
 
     It can be started again on the same folder, with the same credentials and, if it is still free, the
     same port. `port` asks for one. A `tied` node dies with the process that made it, even by SIGKILL;
-    any other goes on until `stop()`, in this process or, by way of `attach`, in another.
+    any other goes on until `stop()`, in this process or, by way of `attach`, in another. `config` is added to
+    its `rabbitmq.conf`, `plugins` are enabled.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, tied: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, tied: bool = False, config: str = "",
+        plugins: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.folder = folder.resolve()
+        self._config, self._plugins = config, tuple(plugins)
         self._asked, self._tied = port, tied
         self._leader: subprocess.Popen[bytes] | None = None
         self._tie: int | None = None
         self._state: dict[str, Any] = {}
         with contextlib.suppress(FileNotFoundError):
             self._state = json.loads(self._file.read_text())
+        self._state.setdefault("user", "lakepost")
+        self._state.setdefault("password", secrets.token_hex(16))
 
     @classmethod
     def attach(cls, folder: Path) -> Broker | None:
@@ -96,6 +104,11 @@ class Broker:
     def url(self) -> str:
         """`amqp://USER:PASSWORD@127.0.0.1:PORT/`."""
         return "amqp://{user}:{password}@127.0.0.1:{port}/".format(**self._state)
+
+    @property
+    def password(self) -> str:
+        """That of the user in `url`."""
+        return str(self._state["password"])
 
     @property
     def port(self) -> int:
@@ -196,11 +209,9 @@ class Broker:
             if self._asked:
                 raise BrokerError(f"port {port} of 127.0.0.1 is taken: choose another, or end what listens there")
             port = free_port()
-        self._state.setdefault("user", "lakepost")
-        self._state.setdefault("password", secrets.token_hex(16))
         self._keep(port=port, epmd=free_port(), dist=free_port())
-        _private(self.folder / "rabbitmq.conf", _CONF.format(**self._state))
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        _private(self.folder / "rabbitmq.conf", _CONF.format(**self._state) + self._config)
+        (self.folder / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].\n")
 
     def _environment(self) -> dict[str, str]:
         """All that the node sees; nothing is inherited, so that a system broker's settings cannot leak in."""

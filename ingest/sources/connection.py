@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator
 
 from aio_pika import Connection
 from aiormq.exceptions import (
+    AMQPConnectionError,
     AMQPError,
     AuthenticationError,
     ChannelInvalidStateError,
     ProbableAuthenticationError,
 )
 from pamqp.exceptions import PAMQPException
-from yarl import URL
 
 from ingest.errors import ConfigurationError, SourceUnavailable
-from ingest.sources.wire import Transport
+from ingest.sources.address import Address
+from ingest.sources.tls import complaint
+from ingest.sources.wire import Inbox, Transport
 
 __all__ = ["CONNECT_SECONDS", "broker_errors", "connect", "place", "unavailable"]
 
 CONNECT_SECONDS = 20.0
 """How long connecting, and any one answer of the broker, may take."""
+
+_OBJECTION_SECONDS = 2.0
 
 _REMEDY = "check that the broker runs and can be reached, then run again; nothing that was not committed is lost"
 
@@ -33,18 +38,7 @@ def place(url: str) -> str:
     Raises:
         ConfigurationError: it is no AMQP URL.
     """
-    try:
-        parsed = URL(url)
-        host, port = parsed.host, parsed.port
-    except ValueError:
-        parsed, host, port = URL(), None, None
-    if parsed.scheme not in ("amqp", "amqps") or not host:
-        raise ConfigurationError(
-            "the RabbitMQ URL is not of the form amqp://USER:PASSWORD@HOST:PORT/VHOST (or amqps://…)",
-            remedy="correct LAKEPOST_RABBITMQ_URL; special characters in the password must be percent-encoded",
-        )
-    vhost = parsed.path[1:] or "/"
-    return f"{host}:{port or (5671 if parsed.scheme == 'amqps' else 5672)} (virtual host {vhost!r})"
+    return Address.of(url).where
 
 
 def unavailable(what: str) -> SourceUnavailable:
@@ -74,34 +68,68 @@ async def connect(url: str, name: str, woken: Callable[[], None]) -> tuple[Conne
     """Open a connection called `name` (as the management page shows it) whose deliveries stay in the transport.
 
     Raises:
-        ConfigurationError: the URL is wrong, or the broker refuses user, password or virtual host.
+        ConfigurationError: the URL is wrong, TLS finds something wrong with certificates or port, or the broker refuses
+            user, password or virtual host.
         SourceUnavailable: no broker answers there.
     """
-    where = place(url)
-    transport = Transport(woken)
-    connection = Connection(URL(url), client_properties={"connection_name": name})
+    address = Address.of(url)
+    context = address.tls.context() if address.tls else None
+    try:
+        return await _connect(address, context, name, woken)
+    except SourceUnavailable as error:
+        if context is None or not isinstance(error.__cause__, AMQPConnectionError):
+            raise
+    # Whom TLS hangs up on may not get to read why: what we said meanwhile meets a closed socket, which answers with
+    # a reset that overtakes the reason.
+    return await _connect(address, context, name, woken, objection_seconds=_OBJECTION_SECONDS)
+
+
+async def _connect(
+    address: Address,
+    context: ssl.SSLContext | None,
+    name: str,
+    woken: Callable[[], None],
+    *,
+    objection_seconds: float = 0.0,
+) -> tuple[Connection, Transport]:
+    transport = Transport(woken, address.tls.server_name if address.tls else "", objection_seconds)
+    connection = Connection(address.url, ssl_context=context, client_properties={"connection_name": name})
     connection.kwargs["transport_factory"] = transport  # aio-pika hands these on to its engine
     try:
-        with broker_errors(f"connecting to {where}"):
+        with broker_errors(f"connecting to {address.where}"):
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connection.connect()
     except SourceUnavailable as error:
         transport.abort()
-        refusal = _refusal(error.__cause__, transport.inbox.farewell)
-        if refusal:
+        if refusal := _refusal(address, error.__cause__, transport.inbox):
+            says, remedy = refusal
             raise ConfigurationError(
-                f"RabbitMQ at {where} refuses us: {refusal}", remedy="correct LAKEPOST_RABBITMQ_URL"
+                f"RabbitMQ at {address.where} cannot be used: {says}", remedy=remedy
             ) from error.__cause__
         raise
     return connection, transport
 
 
-def _refusal(error: BaseException | None, farewell: str) -> str | None:
-    """What is wrong with the URL's user, password or virtual host, if that is why connecting failed."""
+def _refusal(address: Address, error: BaseException | None, inbox: Inbox) -> tuple[str, str] | None:
+    """What is wrong with the URL or with certificates, and the remedy, if that is why connecting failed."""
+    correct = "correct LAKEPOST_RABBITMQ_URL"
+    external = address.url.query.get("auth") == "external"
+    if isinstance(error, AuthenticationError) and external:  # what the broker offers does not include it
+        return "it does not take a client certificate for a user", (
+            "name user and password in LAKEPOST_RABBITMQ_URL, or enable its plugin rabbitmq_auth_mechanism_ssl"
+        )
+    if isinstance(error, ProbableAuthenticationError) and external:
+        return "it knows no user for our client certificate", (
+            "make the user that the broker reads from it; or name user and password in LAKEPOST_RABBITMQ_URL"
+        )
     if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
-        return "unknown user or wrong password"
+        return "it refuses us, unknown user or wrong password", correct
     # aiormq tells of the refusal of a virtual host as of an unexpected frame, without its words.
-    return farewell.partition(" - ")[2] if farewell.startswith("NOT_ALLOWED") else None
+    if inbox.farewell.startswith("NOT_ALLOWED"):
+        return f"it refuses us: {inbox.farewell.partition(' - ')[2]}", correct
+    if inbox.was_told_by_tls:
+        return "it speaks TLS on that port", "write amqps:// in LAKEPOST_RABBITMQ_URL, or use its port without TLS"
+    return complaint(error, shows_certificate=bool(address.tls and address.tls.cert_file))
 
 
 def _words(error: BaseException) -> str:

@@ -28,6 +28,7 @@ _ENVELOPE = _FRAME.size + 1  # bytes around a payload
 _METHOD, _HEADER, _BODY, _END = 1, 2, 3, 0xCE
 _DELIVER, _QOS_OK, _CLOSE = (struct.pack(">HH", *method) for method in ((60, 60), (60, 11), (10, 50)))
 _HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
+_TLS_ALERT = b"\x15\x03"
 _PULSE = 5.0  # seconds between the heartbeats that stand for swallowed frames
 
 
@@ -120,6 +121,11 @@ class Inbox(asyncio.StreamReader):
         self.ended = True
         self._woken()
 
+    @property
+    def was_told_by_tls(self) -> bool:
+        """Whether what the broker said last is the alert of a TLS port that was not spoken TLS to."""
+        return self._rest.startswith(_TLS_ALERT)
+
     def _took(self, kind: int, payload: bytes) -> bool:
         """Whether the frame belongs to a delivery. They follow one another: method, header, bodies."""
         if kind == _BODY:
@@ -176,10 +182,14 @@ class Inbox(asyncio.StreamReader):
 
 
 class Transport(TransportFactory):
-    """Opens the socket for aiormq, with an `Inbox` as its reader."""
+    """Opens the socket for aiormq, with an `Inbox` as its reader.
 
-    def __init__(self, woken: Callable[[], None]) -> None:
-        self._woken = woken
+    With TLS the certificate must be of `server_name`, or else of the URL's host. `objection_seconds` are left to the
+    broker to object to ours before anything is said: it does so after the handshake (TLS 1.3), and hangs up.
+    """
+
+    def __init__(self, woken: Callable[[], None], server_name: str = "", objection_seconds: float = 0.0) -> None:
+        self._woken, self._server_name, self._objection_seconds = woken, server_name, objection_seconds
         self._writer: asyncio.StreamWriter | None = None
         self.inbox = Inbox(woken)
 
@@ -188,9 +198,16 @@ class Transport(TransportFactory):
         loop = asyncio.get_running_loop()
         tls = await kwargs["ssl_context_provider"].get_context() if url.scheme == "amqps" else None
         protocol = asyncio.StreamReaderProtocol(self.inbox, loop=loop)
-        pipe, _ = await loop.create_connection(lambda: protocol, url.host or "", url.port or 0, ssl=tls)
+        name = (self._server_name or url.host) if tls else None
+        pipe, _ = await loop.create_connection(
+            lambda: protocol, url.host or "", url.port or 0, ssl=tls, server_hostname=name
+        )
         self.inbox.connect(pipe)
         self._writer = asyncio.StreamWriter(pipe, protocol, self.inbox, loop)
+        if tls and self._objection_seconds:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._objection_seconds):
+                    await self.inbox.read(1)
         return self.inbox, self._writer
 
     def abort(self) -> None:

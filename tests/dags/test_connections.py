@@ -13,6 +13,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from yarl import URL
 
 from ingest.errors import ConfigurationError
+from ingest.sources.address import Address
+from ingest.sources.tls import Tls
 from lakepost_airflow import connections
 from lakepost_airflow.connections import lake_url, rabbitmq_url, task_settings
 
@@ -39,6 +41,23 @@ def test_the_default_virtual_host_and_ports_are_the_brokers() -> None:
     assert rabbitmq_url(_rabbitmq()) == "amqp://me:secret@broker:5672/%2F"
     assert rabbitmq_url(_rabbitmq(extra='{"tls": true}')) == "amqps://me:secret@broker:5671/%2F"
     assert rabbitmq_url(_rabbitmq(host="::1")) == "amqp://me:secret@[::1]:5672/%2F"
+
+
+def test_the_extras_of_tls_reach_the_client_and_a_certificate_may_stand_for_a_login() -> None:
+    extra = {"tls": True, "ca_file": "/pki/our ca.pem", "cert_file": "/pki/c.pem", "server_name": "broker.example"}
+    url = URL(rabbitmq_url(_rabbitmq(login=None, password=None, extra=json.dumps(extra))))
+    assert (url.scheme, url.user, url.port) == ("amqps", None, 5671)
+    tls = Address.of(str(url)).tls
+    assert tls == Tls(ca_file="/pki/our ca.pem", cert_file="/pki/c.pem", server_name="broker.example")
+    named = URL(rabbitmq_url(_rabbitmq(extra=json.dumps(extra))))
+    assert (named.user, named.password) == ("me", "secret")
+
+
+def test_certificates_without_tls_are_refused_and_not_left_out() -> None:
+    url = rabbitmq_url(_rabbitmq(extra=json.dumps({"ca_file": "/pki/ca.pem"})))
+    with pytest.raises(ConfigurationError, match="not encrypted") as caught:
+        Address.of(url)
+    assert "secret" not in f"{caught.value!r} {caught.value}"
 
 
 def test_the_quoted_password_is_masked_in_logs_like_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
