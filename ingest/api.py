@@ -124,12 +124,14 @@ async def _land(
     from ingest.sources.rabbitmq import RabbitQueue
 
     keys = keys_of(settings)
+    # Where dead letters go stands before the queue that they come from.
+    queues = sorted(contract.sources, key=lambda one: not one.holds_dead_letters)
     steps.screen_of(contract, lake, keys, envelope.opened)  # whoever cannot keep an erased person out takes nothing
     stop = asyncio.Event()
     with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
             contract,
-            [RabbitQueue(rabbitmq_url(settings), one) for one in contract.sources for _ in range(one.consumers)],
+            [RabbitQueue(rabbitmq_url(settings), one) for one in queues for _ in range(one.consumers)],
             lake,
             identify=envelope.identify,
             event_date=envelope.event_date,

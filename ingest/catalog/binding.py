@@ -37,6 +37,7 @@ _KEYS = (
     "routingKeys",
     "arguments",
     "consumers",
+    "deadLetter",
 )
 _DEAD_KEYS = ("exchange", "exchangeType", "queue", "queueType", "routingKey", "arguments", "byPolicy")
 _SPREADING = "x-consistent-hash"

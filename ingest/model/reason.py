@@ -10,6 +10,7 @@ __all__ = ["Reason"]
 class Reason(StrEnum):
     """Why a row is in quarantine."""
 
+    DEAD_LETTERED = "dead-lettered"  # the broker gave it up: it waits for a replay, whatever it holds
     UNDECODABLE = "undecodable"  # no reader for this content type or encoding
     ENVELOPE = "envelope"  # the payload cannot be taken out of its envelope, or of its compression
     EMPTY = "empty"  # a body of no bytes, or white space only

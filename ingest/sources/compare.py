@@ -129,8 +129,15 @@ def _different(what: str, said: str) -> TopologyError:
     return TopologyError(
         f"the {what} exists {f'with {name} = {has}' if has else f'without {name}'}, "
         f"but the contract says {wanted or 'nothing of it'}",
-        remedy="correct the contract's source; or, once it is drained and unused, delete it: it is then made anew",
+        remedy=_BY_POLICY if name.startswith("x-dead-letter-") else _ANEW,
     )
+
+
+_ANEW = "correct the contract's source; or, once it is drained and unused, delete it: it is then made anew"
+_BY_POLICY = (
+    "let a policy of the broker say it, which changes a queue in place, and write `byPolicy: true` under `deadLetter`;"
+    " or, once it is drained and unused, delete it: it is then made anew"
+)
 
 
 def _plain(name: str, value: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ingest.errors import SourceUnavailable, TopologyError
 from ingest.model.contract import QueueBinding
+from ingest.model.dead_letter import as_published
 from ingest.model.delivery import Bounds, Window
 from ingest.sources.compare import depth
 from ingest.sources.connection import CONNECT_SECONDS, unavailable
@@ -79,6 +80,8 @@ class RabbitQueue(Conversation):
                         raise self._cancellation
                     break
                 deliveries, tags, size = run.take()
+                if self._binding.holds_dead_letters:
+                    deliveries = [as_published(one, self._binding.queue) for one in deliveries]
                 async with self._talking("consuming"):
                     await credit.shrink(run.keeps())
                 yield Window(deliveries, self._acknowledge(tags[0], tags[-1]))

@@ -20,6 +20,7 @@ from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
+from ingest.steps.dead_letters import PuttingAside
 from ingest.steps.verdicts import Verdicts, judge
 
 __all__ = ["Limits", "curate"]
@@ -68,7 +69,7 @@ def curate(
         # Before anything is recorded: a batch that cannot be published must not stand in the way.
         lake.fits(used, older=older)
         seen = lake.curated_version(batch.dataset)
-        verdicts = judge(batch, used, lake, decode, validator, keys)
+        verdicts = judge(batch, used, lake, PuttingAside(decode), validator, keys)
         give_back()
         _conserves(verdicts, batch)
         if lake.curated_until(batch.dataset) >= batch.until:
@@ -142,18 +143,21 @@ def _conserves(verdicts: Verdicts, batch: Batch) -> None:
 
 
 def _gate(verdicts: Verdicts, contract: Contract, lake: Lake, page: str) -> None:
-    gate, rejected = contract.gate, verdicts.quarantine.num_rows
-    share = rejected / max(verdicts.records, 1)
-    judged = verdicts.records >= gate.min_rows
+    """Dead letters do not count: it was the broker that gave them up, neither contract nor producer is to be mended."""
+    gate, dead = contract.gate, verdicts.rejected.get(Reason.DEAD_LETTERED, 0)
+    rejected, records = verdicts.quarantine.num_rows - dead, verdicts.records - dead
+    share = rejected / max(records, 1)
+    judged = records >= gate.min_rows
     frozen = contract.unknown_fields is UnknownFields.FREEZE and Reason.UNKNOWN_FIELDS in verdicts.rejected
     if not frozen and not (judged and (share > gate.max_rejected_share or verdicts.failed)):
         return
-    expectations = {**verdicts.rejected, **verdicts.failed}
+    counted = {name: rows for name, rows in verdicts.rejected.items() if name != Reason.DEAD_LETTERED}
+    expectations = {**counted, **verdicts.failed}
     broken = ", ".join(f"{name} ({rows} rows)" for name, rows in expectations.items())
     allowed = "no unknown field" if frozen else f"{gate.max_rejected_share:.1%}"
     pending = lake.totals(contract.dataset).pending
     raise GateClosed(
-        f"the gate of {contract.dataset} is closed: {rejected} of {verdicts.records} rows rejected"
+        f"the gate of {contract.dataset} is closed: {rejected} of {records} rows rejected"
         f" ({share:.1%}, allowed: {allowed}); {pending} rows are pending; broken: {broken}; the report: {page}",
         pending=pending,
         expectations=expectations,

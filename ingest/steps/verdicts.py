@@ -20,6 +20,7 @@ from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema, occurrences
 from ingest.model.verdict import Decoded, indexed
+from ingest.steps.dead_letters import as_origin
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
 from ingest.steps.protection import protected, veiled
@@ -172,14 +173,15 @@ def settle(
     `erased` rows by event date were set aside before and are records all the same.
     """
     rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
-    identities = raw.select(["source", "event_id", "event_date"]).take(index)
+    named = as_origin(raw, contract).drop_columns(["body", "headers"])
+    identities = named.select(["source", "event_id", "event_date"]).take(index)
     kept = first(identities, known, contract)
     again = identities["event_date"].filter(pc.invert(kept))
     rows, index = rows.filter(kept), index.filter(kept)
     failed = {**weighed.failed, **validator.whole(rows, contract)}
     return Verdicts(
         records=raw.num_rows + sum(erased.values()),
-        curated=_curated(rows, raw.drop_columns(["body", "headers"]).take(index), contract, batch, keys),
+        curated=_curated(rows, named.take(index), contract, batch, keys),
         quarantine=_quarantine(rejects, raw, contract, batch),
         duplicate_dates=occurrences(again),
         rejected=_counts(rejects),
@@ -194,7 +196,8 @@ def stamped(
     weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int, keys: Keys = NO_KEYS
 ) -> tuple[pa.Table, pa.Table]:
     """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
-    valid = _curated(weighed.rows, raw.drop_columns(["body", "headers"]).take(weighed.index), contract, batch, keys)
+    named = as_origin(raw, contract).drop_columns(["body", "headers"])
+    valid = _curated(weighed.rows, named.take(weighed.index), contract, batch, keys)
     return valid, _quarantine(weighed.rejects, raw, contract, batch)
 
 

@@ -14,6 +14,7 @@ from ingest.model.keys import Keys
 from ingest.model.ports import Decode, PinnedDate, Validator
 from ingest.model.tables import QUARANTINE, RAW, ROW_ORDER, curated_schema, occurrences
 from ingest.steps.curate import Limits
+from ingest.steps.dead_letters import PuttingAside, Waiting, waiting_in
 from ingest.steps.screen import Screen
 from ingest.steps.spill import Slotted
 from ingest.steps.verdicts import stamped, weigh
@@ -33,8 +34,10 @@ class Weighing:
         self, contract: Contract, decode: Decode, validator: Validator, keys: Keys, *, limits: Limits, folder: Path
     ) -> None:
         self.keys, self.opened = keys, decode.opened
-        self._contract, self._decode, self._validator = contract, decode, validator
+        self._contract, self._validator = contract, validator
+        self._decode = PuttingAside(decode, lambda: self._waiting)
         self._screen: Screen | None = None
+        self._waiting: Waiting = frozenset()
         self._limits, self._folder = limits, folder
         self._windows: Mapping[str, int] = {}
         self._empty()
@@ -47,10 +50,11 @@ class Weighing:
     def read(self, pinned: PinnedDate, screen: Screen) -> None:
         """Weigh the windows that `pinned` has and that were not weighed before.
 
-        All of them, where rows were taken away or `screen` knows somebody more.
+        All of them, where rows were taken away, `screen` knows somebody more, or dead letters were replayed meanwhile.
         """
-        if self._screen != screen:
-            self._screen, self._windows = screen, {}
+        waiting = waiting_in(pinned.quarantine()) if self._contract.dead_letter_queues else frozenset()
+        if (self._screen, self._waiting) != (screen, waiting):
+            self._screen, self._waiting, self._windows = screen, waiting, {}
             self._empty()
         windows = pinned.windows() if self._windows else None
         if windows is not None and any(windows.get(name) != rows for name, rows in self._windows.items()):

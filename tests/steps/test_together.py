@@ -66,6 +66,7 @@ class Several:
                 self.lake,
                 identify=envelope.identify,
                 event_date=envelope.event_date,
+                split=envelope.split,
                 bounds=bounds,
                 stop=stop or asyncio.Event(),
                 patience=(),
