@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from tests.faults.child import Lakepost
 from tests.live import Live
 
 __all__ = ["Scene", "until"]
+
+NO_SETTINGS: Mapping[str, object] = {}
 
 
 def until(what: str, condition: Callable[[], bool], within: float = 30.0) -> None:
@@ -63,21 +65,30 @@ class Scene:
         exchange = self.live.contract.sources[0].exchange
         shop_publish.publish(url or self.broker.url, some, exchange=exchange, progress=self._ledger.record)
 
-    def start(self, *arguments: str, url: str | None = None, **settings: object) -> Lakepost:
-        """`lakepost ARGUMENTS --json` in a process of its own; `settings` as `window_rows=100`."""
+    def start(
+        self,
+        *arguments: str,
+        url: str | None = None,
+        settings: Mapping[str, object] = NO_SETTINGS,
+        sabotage: Callable[[], None] | None = None,
+    ) -> Lakepost:
+        """`lakepost ARGUMENTS --json` on its own, at the broker or at `url`; `settings` as `window_rows`."""
         given = {f"LAKEPOST_{name.upper()}": str(value) for name, value in settings.items()}
         given = self.live.environment | ({"LAKEPOST_RABBITMQ_URL": url} if url else {}) | given
-        self._commands.append(Lakepost(self._folder / "said", [*arguments, "--json"], given))
+        self._commands.append(Lakepost(self._folder / "said", [*arguments, "--json"], given, sabotage))
         return self._commands[-1]
 
-    def run(self, *arguments: str, url: str | None = None, **settings: object) -> tuple[int, dict[str, Any]]:
+    def run(
+        self, *arguments: str, url: str | None = None, settings: Mapping[str, object] = NO_SETTINGS
+    ) -> tuple[int, dict[str, Any]]:
         """The exit code and what it told, of a command that runs to its end."""
-        command = self.start(*arguments, url=url, **settings)
+        command = self.start(*arguments, url=url, settings=settings)
         return command.code(), command.told()
 
     def holding(self, count: int, *, window_rows: int) -> Lakepost:
         """A `land` that has taken all of the queue's messages, and has the last `count` in a window under way."""
-        land = self.start("land", "orders", "--max-seconds", "600", window_rows=window_rows, window_seconds=600)
+        settings = {"window_rows": window_rows, "window_seconds": 600}
+        land = self.start("land", "orders", "--max-seconds", "600", settings=settings)
         until("land holds what was published", lambda: self.depth() == (0, count))
         return land
 
@@ -94,7 +105,7 @@ class Scene:
         """Wait until the broker knows of nobody any more who holds messages of the queue."""
         until("the broker has taken back what was in hand", lambda: self.depth()[1] == 0)
 
-    def finishes(self) -> None:
+    def finishes(self) -> ledger.Verdict:
         """After the fault, `lakepost ingest` once more: curated has every event once, quarantine every poison message.
 
         So has the account, and nothing waits in the queue.
@@ -102,7 +113,7 @@ class Scene:
         self.taken_back()
         code, told = self.run("ingest", "orders")
         assert code == 0, (self._seed, told)
-        self.holds()
+        return self.holds()
 
     def holds(self) -> ledger.Verdict:
         """The check itself: what was published against what the lake holds, read by DuckDB and not by the product."""

@@ -33,7 +33,7 @@ def test_draining_goes_on_while_a_memory_alarm_blocks_publishers(play: Play) -> 
     try:
         publisher.start()
         until("the publisher is blocked", lambda: "block" in scene.broker.ctl("list_connections", "state"))
-        code, told = scene.run("land", "orders", window_rows=300)
+        code, told = scene.run("land", "orders", settings={"window_rows": 300})
         assert (code, told["landed"]) == (0, 800)
         assert scene.depth() == (0, 0)
         assert publisher.is_alive()

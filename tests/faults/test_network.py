@@ -32,7 +32,7 @@ def cut(scene: Scene, *, cuts: int, seed: int) -> None:
             side = chance.choice(list(Side))
             most = chance.choice([HANDSHAKE, ALL[side]])
             proxy.fault = Fault(chance.choice([How.CLOSE, How.RESET]), side, chance.randrange(1, most))
-            code, told = scene.run("land", "orders", url=url, window_rows=30)
+            code, told = scene.run("land", "orders", url=url, settings={"window_rows": 30})
             assert code == 75 or (code == 0 and "landed" in told), (seed, proxy.fault, told)
             ends.append(code)
     assert ends.count(75) > cuts // 2, f"seed {seed}: {ends}"
@@ -72,7 +72,9 @@ def test_a_connection_that_is_dead_but_not_closed_is_noticed(play: Play) -> None
             scene.publish()
             url = proxies.enter_context(Proxy(scene.broker.port, fault)).url(scene.broker.url)
             settings = {"window_rows": 300, "window_seconds": 600}
-            lands.append(scene.start("land", "orders", *arguments, url=f"{url}?heartbeat={heartbeat}", **settings))
+            lands.append(
+                scene.start("land", "orders", *arguments, url=f"{url}?heartbeat={heartbeat}", settings=settings)
+            )
         for dead, land in zip(DEAD, lands, strict=True):
             assert (land.code(within=30), land.told().get("error")) == (75, "SourceUnavailable"), (dead, land.told())
         for scene in scenes:

@@ -1,0 +1,71 @@
+"""Commands at once, and commands that are killed at any instruction.
+
+`LAKEPOST_SOAK_ITERATIONS` and `LAKEPOST_SOAK_SEED` choose how often the long form kills, and when.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from tests.faults.conftest import Play
+from tests.faults.scene import Scene
+
+KILLS = int(os.environ.get("LAKEPOST_SOAK_ITERATIONS", "50")) * 4
+SEED = int(os.environ.get("LAKEPOST_SOAK_SEED", "1"))
+TURNS = ("land", "land", "ingest", "curate")
+
+
+def kill(scene: Scene, *, kills: int, seed: int) -> None:
+    """Start a command and kill it at a random time, again and again."""
+    chance, struck = random.Random(seed), 0
+    for _ in range(kills):
+        settings = {"window_rows": chance.choice([5, 20, 100]), "batch_rows": 2_000}
+        command = scene.start(chance.choice(TURNS), "orders", settings=settings)
+        if command.ended(within=chance.uniform(0.05, 2.0)):
+            assert command.code() in {0, 75}, (seed, command.told())
+        else:
+            command.kill()
+            struck += 1
+    assert struck > kills // 2, f"seed {seed}: only {struck} commands were killed"
+
+
+def test_killed_at_random_times_over_one_backlog(play: Play) -> None:
+    scene = play(count=6_000, seed=SEED)
+    scene.publish()
+    kill(scene, kills=10, seed=SEED)
+    scene.finishes()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_killed_hundreds_of_times_over_one_backlog(kind: str, play: Play) -> None:
+    scene = play(count=KILLS * 500, seed=SEED, kind=kind)
+    scene.publish()
+    kill(scene, kills=KILLS, seed=SEED)
+    scene.finishes()
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_two_lands_of_one_dataset_share_its_messages(kind: str, play: Play) -> None:
+    scene = play(count=2_000, seed=2, kind=kind)
+    scene.publish()
+    lands = [scene.start("land", "orders", settings={"window_rows": 50}) for _ in range(2)]
+    assert [land.code() for land in lands] == [0, 0], [land.told() for land in lands]
+    assert all(land.told()["landed"] for land in lands), "one of them had nothing to do"
+    assert scene.finishes().redelivered == 0
+
+
+def test_land_and_curate_at_once(play: Play) -> None:
+    scene = play(count=2_000, seed=3)
+    settings = {"window_rows": 50, "window_seconds": 0.1}
+    land = scene.start("land", "orders", "--max-seconds", "600", settings=settings)
+    for _ in range(4):
+        scene.publish(500)
+        code, told = scene.run("curate", "orders")
+        assert code == 0, told
+    land.terminate()
+    assert land.code() == 0, land.told()
+    assert scene.finishes().redelivered == 0
