@@ -110,7 +110,8 @@ def _response(reply: Reply, call: Call) -> web.Response:
 @asynccontextmanager
 async def serving(service: Service, host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Answer on `host`; the port that was taken (`port`, or a free one for 0) is the value."""
-    runner = web.ServerRunner(web.Server(Server(service).handle, access_log=None))
+    # Whom a fault makes wait is not waited for.
+    runner = web.ServerRunner(web.Server(Server(service).handle, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, ssl_context=tls)
