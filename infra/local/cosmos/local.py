@@ -8,6 +8,7 @@ with Local(folder, ranges=2) as account:
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -24,10 +25,13 @@ class NotStarted(Exception):
 
 
 class Admin:
-    """The admin endpoint of the emulator at `endpoint`. Every method raises `urllib.error.HTTPError` when refused."""
+    """The admin endpoint of the emulator at `endpoint`; over TLS, `trusted` is the PEM file of the authority.
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
+    Every method raises `urllib.error.HTTPError` when refused.
+    """
+
+    def __init__(self, endpoint: str, trusted: Path | None = None) -> None:
+        self.endpoint, self.trusted = endpoint, trusted
 
     def ranges(self, database: str, container: str) -> list[dict[str, Any]]:
         """The partition key ranges that serve: `id`, `low`, `high`, `parents`, `lsn`."""
@@ -87,7 +91,8 @@ class Admin:
     def _ask(self, verb: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.endpoint}_emulator/{path}", data, method=verb)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        tls = ssl.create_default_context(cafile=self.trusted) if self.trusted else None
+        with urllib.request.urlopen(request, timeout=60, context=tls) as answer:
             return json.load(answer)
 
 
