@@ -28,11 +28,12 @@ class Documents:
     """`retention`: seconds for which an account with continuous backup keeps its history; null without it."""
 
     def __init__(self, store: Store, ranges: Ranges, retention: int | None) -> None:
-        self._store, self._ranges, self._retention = store, ranges, retention
+        self._store, self._ranges, self.retention = store, ranges, retention
         self.items = Items(store, ranges, history=retention is not None)
 
     def serve(self, call: Call, container: Container) -> tuple[Reply, Range | None]:
         """The answer, and the range that it came from, if it was one."""
+        _check_modelled(call)
         self.items.expire(container)
         if len(call.path) > 5:  # noqa: PLR2004 - dbs/D/colls/C/docs/ID
             return self._one(call, container, call.path[5])
@@ -188,7 +189,15 @@ class Documents:
     def _retention_of(self, container: Container) -> int | None:
         policy = container.definition.get("changeFeedPolicy") or {}
         minutes = policy.get("retentionDuration")
-        return self._retention if minutes is None or self._retention is None else int(minutes) * 60
+        return self.retention if minutes is None or self.retention is None else int(minutes) * 60
+
+
+def _check_modelled(call: Call) -> None:
+    """400 for what would be answered wrongly if it were passed over."""
+    if "x-ms-documentdb-pre-trigger-include" in call.headers or "x-ms-documentdb-post-trigger-include" in call.headers:
+        raise bad_request("This emulator has no triggers.")
+    if call.kind == "write" and "if-none-match" in call.headers:
+        raise bad_request("This emulator does not serve If-None-Match on a write: create refuses what exists.")
 
 
 def partition_key(container: Container, values: Sequence[epk.Scalar]) -> ItemKey:

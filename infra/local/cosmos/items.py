@@ -42,7 +42,10 @@ class ItemKey:
     @classmethod
     def of(cls, values: Sequence[epk.Scalar]) -> ItemKey:
         """Of one value per level."""
-        shown = [{} if isinstance(value, epk.Undefined) else _number(value) for value in values]
+        try:
+            shown = [{} if isinstance(value, epk.Undefined) else _number(value) for value in values]
+        except OverflowError:
+            raise bad_request("A number of the partition key is out of range.") from None
         return cls(tuple(values), epk.effective(values), msgspec.json.encode(shown).decode())
 
 

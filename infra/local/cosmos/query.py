@@ -80,7 +80,10 @@ def parsed(body: Mapping[str, Any]) -> Query:
     text = body.get("query")
     if not isinstance(text, str):
         raise bad_request("The request holds no query.")
-    parameters = {one["name"]: one["value"] for one in body.get("parameters") or []}
+    try:
+        parameters = {one["name"]: one["value"] for one in body.get("parameters") or []}
+    except (TypeError, KeyError):
+        raise bad_request("The parameters of the query are a list of objects with name and value.") from None
     return _Parser(text, parameters).query()
 
 
@@ -125,7 +128,8 @@ class _Parser:
         fields: list[tuple[str, Term]] = []
         while True:
             path = self._path()
-            name = self._tokens[self._at - 1]
+            last = self._tokens[self._at - 1]
+            name = _text(self._tokens[self._at - 2]) if last == "]" else last
             if self._accept("as"):
                 name = self._word()
             fields.append((name, path))
@@ -181,13 +185,13 @@ class _Parser:
             while self._accept(","):
                 options.append(self._operand())
             self._need(")")
-            return lambda item: any(_equal(left(item), option(item)) is True for option in options)
+            return _any([_equals(left, option) for option in options])
         sign = self._next()
         if sign not in {"=", "!=", "<>", *_COMPARE}:
             raise self._refused()
         right = self._operand()
         if sign == "=":
-            return lambda item: _equal(left(item), right(item))
+            return _equals(left, right)
         if sign in {"!=", "<>"}:
             return lambda item: _MISSING if (same := _equal(left(item), right(item))) is _MISSING else not same
         compare = _COMPARE[sign]
@@ -220,7 +224,10 @@ class _Parser:
             if self._accept("."):
                 parts.append(self._word())
             elif self._accept("["):
-                parts.append(_text(self._next()))
+                name = self._next()
+                if name[0] not in "\"'":
+                    raise self._refused()
+                parts.append(_text(name))
                 self._need("]")
             else:
                 break
@@ -291,15 +298,34 @@ def _text(token: str) -> str:
     inner = token[1:-1]
     if token[0] == "'":
         inner = inner.replace("\\'", "'").replace('"', '\\"')
-    return str(msgspec.json.decode(f'"{inner}"'))
+    try:
+        return str(msgspec.json.decode(f'"{inner}"'))
+    except msgspec.DecodeError:
+        raise bad_request(f"Syntax error, {token} is not a text.") from None
+
+
+def _equals(left: Term, right: Term) -> Term:
+    return lambda item: _equal(left(item), right(item))
 
 
 def _any(terms: list[Term]) -> Term:
-    return lambda item: any(term(item) is True for term in terms)
+    """True beats undefined beats false."""
+
+    def value(item: Item) -> Any:
+        values = [term(item) for term in terms]
+        return True if True in values else _MISSING if _MISSING in values else False
+
+    return value
 
 
 def _all(terms: list[Term]) -> Term:
-    return lambda item: all(term(item) is True for term in terms)
+    """False beats undefined beats true."""
+
+    def value(item: Item) -> Any:
+        values = [term(item) for term in terms]
+        return False if False in values else _MISSING if _MISSING in values else True
+
+    return value
 
 
 def _is_defined(value: Any) -> bool:
@@ -320,7 +346,7 @@ def _kind(value: Any) -> str:
 
 def _equal(left: Any, right: Any) -> Any:
     if left is _MISSING or right is _MISSING or _kind(left) != _kind(right):
-        return _MISSING if left is _MISSING or right is _MISSING else False
+        return _MISSING
     return bool(left == right)
 
 

@@ -260,6 +260,8 @@ def _definition(body: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_request("Version 1 of the partition key hash is not served by this emulator: use version 2.")
     if any(not isinstance(path, str) or not path.startswith("/") or len(path) < 2 for path in paths):  # noqa: PLR2004
         raise bad_request("A partition key path must start with '/' and name a property.")
+    if any(set(path) & set("\"'*") for path in paths):
+        raise bad_request("Quoted names in partition key paths are not served by this emulator.")
     known["partitionKey"] = {"paths": paths, "kind": kind, "version": 2}
     _check_ttl(known.get("defaultTtl"))
     known.setdefault("indexingPolicy", {"indexingMode": "consistent", "automatic": True})
@@ -274,7 +276,7 @@ def _check_ttl(ttl: Any) -> None:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    return tuple(part.strip("\"'") for part in path.strip("/").split("/"))
+    return tuple(path.strip("/").split("/"))
 
 
 def _at(item: Mapping[str, Any], path: Sequence[str]) -> epk.Scalar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,8 @@ from cosmos.service import Service
 from cosmos.wire import Call, Reply, call_of, refusal
 
 __all__ = ["serving"]
+
+_LOG = logging.getLogger(__name__)
 
 _HEADERS: Final = {
     "server": "Microsoft-HTTPAPI/2.0",
@@ -43,7 +46,7 @@ class Server:
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > _BODY_LIMIT:
-                break
+                return web.Response(status=413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         base = f"{request.scheme}://{headers.get('host', request.host)}"
         call = call_of(request.method, request.raw_path, headers, bytes(body), base)
@@ -56,6 +59,9 @@ class Server:
             reply = await self._befallen(call, fault)
         except Refused as refused:
             reply = refusal(refused, _activity(call))
+        except Exception:  # noqa: BLE001 - as the service would: told, and the next request is served
+            _LOG.exception("%s %s", call.verb, "/".join(call.path))
+            reply = refusal(Refused(500, "The emulator failed, and says why on standard error."), _activity(call))
         self._control.usage.add(call.kind, reply)
         if fault is not None and fault.cut is not None:
             return await _cut(request, fault, _response(reply, call))

@@ -40,7 +40,7 @@ class Service:
         """
         path, size = call.path, len(call.path)
         if not path:
-            return json_reply(_account(call.base), charge=0.0)
+            return json_reply(_account(call.base, backup=self.documents.retention is not None), charge=0.0)
         if path[0] == "offers":
             return self._offers(call)
         if path[0] != "dbs" or (size > 2 and path[2] != "colls"):  # noqa: PLR2004 - dbs/D/colls
@@ -147,7 +147,7 @@ class Service:
         return json_reply({"_rid": "", "Offers": found, "_count": len(found)})
 
 
-def _account(base: str) -> dict[str, Any]:
+def _account(base: str, *, backup: bool) -> dict[str, Any]:
     location = [{"name": "Local", "databaseAccountEndpoint": f"{base}/"}]
     replication = {"minReplicaSetSize": 1, "maxReplicasetSize": 4, "asyncReplication": False}
     return {
@@ -160,7 +160,7 @@ def _account(base: str) -> dict[str, Any]:
         "writableLocations": location,
         "readableLocations": location,
         "enableMultipleWriteLocations": False,
-        "continuousBackupEnabled": True,
+        "continuousBackupEnabled": backup,
         "enableNRegionSynchronousCommit": False,
         "enablePerPartitionFailoverBehavior": False,
         "userReplicationPolicy": replication,

@@ -34,7 +34,7 @@ class Call:
         """The body. 400 when it is not JSON."""
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise bad_request(
                 f"The request payload is invalid. Ensure to provide a valid request payload: {error}"
             ) from None
@@ -122,4 +122,4 @@ def refusal(refused: Refused, activity: str) -> Reply:
     headers = dict(refused.headers)
     if refused.substatus:
         headers["x-ms-substatus"] = str(refused.substatus)
-    return Reply(refused.status, msgspec.json.encode(body), headers)
+    return Reply(refused.status, msgspec.json.encode(body), headers, charge=0.0)
