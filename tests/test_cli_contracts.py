@@ -24,8 +24,8 @@ RAISED = ("version: 1.1.0", "version: 1.2.0")
 
 @pytest.fixture
 def schemas(tmp_path: Path) -> Path:
-    """A repository with one commit, its schemas folder as it ships."""
-    shutil.copytree(ROOT / "schemas", tmp_path / "repository" / "schemas")
+    """A repository with one commit; its schemas folder has `orders` as it ships."""
+    shutil.copytree(ROOT / "schemas" / "orders", tmp_path / "repository" / "schemas" / "orders")
     git(tmp_path / "repository", "init", "--quiet", "--initial-branch", "work")
     commit(tmp_path / "repository")
     return tmp_path / "repository" / "schemas"
@@ -64,7 +64,17 @@ def checked(lakepost: Command, *arguments: str) -> tuple[int, dict[str, Any]]:
     return code, told
 
 
-def test_the_contracts_that_ship_are_right(lakepost: Command) -> None:
+def test_the_contracts_that_ship_are_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, told = checked(Command(monkeypatch, capsys, tmp_path, {"LAKEPOST_SCHEMAS_DIR": str(ROOT / "schemas")}))
+    assert code == 0
+    samples = {one["dataset"]: one["samples"] for one in told["datasets"]}
+    assert samples.keys() >= {"deliveries", "orders", "stock"}
+    assert samples == {name: len(list((ROOT / "schemas" / name / "samples").rglob("*.json"))) for name in samples}
+
+
+def test_a_contract_that_is_right(lakepost: Command) -> None:
     code, told = checked(lakepost)
     assert code == 0
     (orders,) = told["datasets"]

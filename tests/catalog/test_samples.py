@@ -20,7 +20,8 @@ class TestSamples:
         samples = catalog.samples(SCHEMAS, "orders")
         assert sum(sample.reason is None for sample in samples) >= 8
         assert sum(sample.reason is not None for sample in samples) >= 20
-        assert {s.reason for s in samples} == {None, *Reason} - {Reason.UNKNOWN_FIELDS, Reason.DEAD_LETTERED}
+        no_case = {Reason.UNKNOWN_FIELDS, Reason.DEAD_LETTERED, Reason.ENVELOPE}  # orders come without an envelope
+        assert {s.reason for s in samples} == {None, *Reason} - no_case
         assert len({s.delivery.message_id for s in samples if s.delivery.message_id}) == len(samples) - 1
 
     def test_are_deliveries_of_the_contracts_queue(self) -> None:

@@ -38,5 +38,6 @@ def dags_folder() -> Path:
 
 @pytest.fixture
 def schemas(tmp_path: Path) -> Path:
-    """A copy of the shipped schemas folder, to break."""
-    return Path(shutil.copytree(ROOT / "schemas", tmp_path / "schemas"))
+    """A folder with a copy of the shipped `orders`, to break."""
+    shutil.copytree(ROOT / "schemas" / "orders", tmp_path / "schemas" / "orders")
+    return tmp_path / "schemas"

@@ -12,6 +12,7 @@ from ingest.catalog import Sample
 from ingest.decoding import decode
 from ingest.model.reason import Reason
 from ingest.validate import Suite
+from tests.envelope.rows import raw_of
 
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
 _JUDGED_BY_ENVELOPE = {Reason.NO_IDENTITY.value}
@@ -26,15 +27,7 @@ _SAMPLES = [
 @pytest.mark.parametrize(("dataset", "sample"), _SAMPLES, ids=[f"{d}-{s.name}" for d, s in _SAMPLES])
 def test_a_sample_gets_the_verdict_that_it_states(dataset: str, sample: Sample) -> None:
     contract = catalog.load(_SCHEMAS, dataset)
-    delivery = sample.delivery
-    raw = pa.table(
-        {
-            "body": pa.array([delivery.body], pa.binary()),
-            "content_type": pa.array([delivery.content_type], pa.string()),
-            "content_encoding": pa.array([delivery.content_encoding], pa.string()),
-        }
-    )
-    decoded = decode(raw, contract)
+    decoded = decode(raw_of(sample.delivery), contract)
     rejects = pa.concat_tables([decoded.rejects, Suite().rows(decoded.rows, contract).rejects]).to_pylist()
     found = [(reject["reason"], reject["expectation"], reject["column"]) for reject in rejects]
     assert found == ([] if sample.reason is None else [(sample.reason, sample.expectation, sample.column)])
