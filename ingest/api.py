@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
-from ingest.compose import contract_of, keys_of, lake_of, rabbitmq_url, standing
+from ingest.compose import contract_of, keys_of, lake_of, sources_of, standing
 from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
 from ingest.lake import DeltaLake, open_storage
@@ -23,7 +23,7 @@ from ingest.lake.query import query
 from ingest.model.account import Account
 from ingest.model.completeness import Completeness
 from ingest.model.contract import Contract
-from ingest.model.delivery import Bounds
+from ingest.model.delivery import Bounds, Start
 from ingest.model.erasure import Erased
 from ingest.model.points import Reached, passing
 from ingest.model.replay import Filter, Replayed
@@ -73,11 +73,15 @@ def land(
     *,
     max_messages: int | None = None,
     max_seconds: float | None = None,
+    start: Start | None = None,
     stop_on_signals: bool = False,
     reached: Reached = passing,
     progress: Progress | None = None,
 ) -> Account:
     """Source → raw. By default what is ready at the start; see `Bounds` for what the limits mean.
+
+    `start` is for streams: one that was landed before is read again from there up to its stored position, which stays
+    where it is; one that was not is landed from there.
 
     With `stop_on_signals`, SIGTERM or SIGINT commits and acknowledges the window under way and ends; a
     second one abandons it, and the broker gives it again.
@@ -97,7 +101,7 @@ def land(
     )
     begun = time.monotonic()
     landed = asyncio.run(
-        _land(settings, contract, lake, bounds, signals=stop_on_signals, reached=reached, progress=progress)
+        _land(settings, contract, lake, bounds, start, signals=stop_on_signals, reached=reached, progress=progress)
     )
     totals = lake.totals(dataset)
     return Account(
@@ -107,6 +111,7 @@ def land(
         raw_version=totals.raw_version if landed.raw_version is None else landed.raw_version,
         curated_version=totals.curated_version,
         seconds=time.monotonic() - begun,
+        lost=sum(map(len, landed.lost)),
     )
 
 
@@ -115,23 +120,21 @@ async def _land(
     contract: Contract,
     lake: DeltaLake,
     bounds: Bounds,
+    start: Start | None,
     *,
     signals: bool,
     reached: Reached,
     progress: Progress | None,
 ) -> Landed:
     from ingest import envelope, steps
-    from ingest.sources.rabbitmq import RabbitQueue
 
     keys = keys_of(settings)
-    # Where dead letters go stands before the queue that they come from.
-    queues = sorted(contract.sources, key=lambda one: not one.holds_dead_letters)
     steps.screen_of(contract, lake, keys, envelope.opened)  # whoever cannot keep an erased person out takes nothing
     stop = asyncio.Event()
     with stopping(stop) if signals else contextlib.nullcontext():
         return await steps.land(
             contract,
-            [RabbitQueue(rabbitmq_url(settings), one) for one in queues for _ in range(one.consumers)],
+            sources_of(settings, contract, lake, start),
             lake,
             identify=envelope.identify,
             event_date=envelope.event_date,
@@ -195,7 +198,8 @@ def ingest(
     """`land`, then `curate`; the account of both."""
     landed = land(settings, dataset, stop_on_signals=stop_on_signals, progress=progress)
     curated = curate(settings, dataset, accept=accept, progress=progress)
-    return dataclasses.replace(curated, landed=landed.landed, seconds=landed.seconds + curated.seconds)
+    seconds = landed.seconds + curated.seconds
+    return dataclasses.replace(curated, landed=landed.landed, lost=landed.lost, seconds=seconds)
 
 
 def rebuild(
@@ -317,11 +321,11 @@ def quarantine_rows(settings: Settings, dataset: str, wanted: Filter, limit: int
 
 
 def status(settings: Settings, dataset: str) -> Status:
-    """Rows per table, the newest batch, and what producers send beside the contract."""
+    """Rows per table, the newest batch, what producers send beside the contract, and what streams have lost."""
     _, lake = standing(settings, dataset)
     last = lake.last_account(dataset)
     page = None if last is None or last.raw_version is None else lake.page(dataset, last.raw_version)
-    return Status(lake.totals(dataset), last, page, tuple(lake.unknown_fields(dataset)))
+    return Status(lake.totals(dataset), last, page, tuple(lake.unknown_fields(dataset)), tuple(lake.losses(dataset)))
 
 
 def completeness(settings: Settings, dataset: str) -> Completeness:

@@ -98,19 +98,54 @@ def land(
     max_seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Go on taking what arrives, and stop after this long.")
     ] = None,
+    from_offset: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Read a stream again from this offset up to where land has come, which stays where it is."
+            " One that was never landed is landed from there.",
+        ),
+    ] = None,
+    from_time: Annotated[
+        str | None,
+        typer.Option(help="The same from a time on (2026-11-20T08:00:00Z, or seconds since 1970) or a little before."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Source → raw: what is ready at the start, acknowledged only after it is committed."""
+    start = _start(from_offset, from_time)
     with terminal.progress("land", as_json=as_json) as progress:
         account = api.land(
             terminal.settings(),
             dataset,
             max_messages=max_messages,
             max_seconds=max_seconds,
+            start=start,
             stop_on_signals=True,
             progress=progress,
         )
     terminal.print_account(account, as_json=as_json)
+
+
+def _start(offset: int | None, time: str | None) -> int | dt.datetime | None:
+    """Where to begin in a stream; null to go on."""
+    if offset is not None and time is not None:
+        raise ConfigurationError("--from-offset and --from-time both say where to begin", remedy="give one of them")
+    if time is None:
+        return offset
+    try:
+        moment = dt.datetime.fromtimestamp(float(time), dt.UTC) if _is_number(time) else dt.datetime.fromisoformat(time)
+        if moment.tzinfo is None or moment.timestamp() < 0:
+            raise ValueError("without a zone, or before 1970")  # noqa: TRY301 - one message for all that is no time
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigurationError(
+            f"--from-time {time} is not a time: {error}", remedy="write 2026-11-20T08:00:00Z, or seconds since 1970"
+        ) from error
+    return moment.astimezone(dt.UTC)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 @app.command()

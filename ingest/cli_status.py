@@ -49,6 +49,7 @@ def status(
         terminal.print_rows(list(_TOTALS), [tuple(row[name] for name in _TOTALS) for row in found])
         for row in found:
             _print_drift(row["dataset"], row["unknown_fields"])
+            _print_losses(row["dataset"], row["losses"])
             if row["report"]:
                 told = f"report of the newest batch of {row['dataset']}: {row['report']}"
                 terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
@@ -75,6 +76,7 @@ def _totals(settings: Settings, dataset: str) -> dict[str, Any]:
         "last_batch": None if found.last_batch is None else found.last_batch.to_dict(),
         "unknown_fields": [field.to_dict() for field in found.unknown_fields],
         "report": found.report,
+        "losses": [dataclasses.asdict(loss) for loss in found.losses],
     }
 
 
@@ -89,6 +91,16 @@ def _print_drift(dataset: str, fields: list[dict[str, Any]]) -> None:
         terminal.err.print(escaped(line), highlight=False, soft_wrap=True)
     if len(fields) > _SHOWN_FIELDS:
         terminal.err.print(f"  … and {len(fields) - _SHOWN_FIELDS} more: see --json", highlight=False)
+
+
+def _print_losses(dataset: str, losses: list[dict[str, Any]]) -> None:
+    """What streams no longer had when land came to it, in a line each."""
+    for loss in losses:
+        told = (
+            f"{dataset}: LOST: the stream {loss['stream']} no longer had offsets {loss['first']} to {loss['last']} when"
+            f" land came to them at {loss['found_at']}: let land run more often, or the stream keep more"
+        )
+        terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
 
 
 def _print_dates(found: Completeness, *, all_dates: bool) -> None:

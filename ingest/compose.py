@@ -11,11 +11,13 @@ from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake, open_storage
 from ingest.memory import few_arenas
 from ingest.model.contract import Contract
+from ingest.model.delivery import Start
 from ingest.model.keys import HOW_TO_MAKE_A_KEY, Keys
+from ingest.model.ports import Source
 from ingest.settings import Settings
 from ingest.sources.address import rabbitmq_url
 
-__all__ = ["contract_of", "keys_of", "lake_of", "rabbitmq_url", "standing"]
+__all__ = ["contract_of", "keys_of", "lake_of", "rabbitmq_url", "sources_of", "standing"]
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SHORTEST_KEY = 32  # bytes: as long as the hash
@@ -68,3 +70,31 @@ def keys_of(settings: Settings) -> Keys:
             )
         found[name] = key
     return Keys(found)
+
+
+def sources_of(settings: Settings, contract: Contract, lake: DeltaLake, start: Start | None) -> list[Source]:
+    """The contract's queues as they are read; `start` says where to begin in streams.
+
+    Raises:
+        ConfigurationError: there is a `start`, and a queue that is no stream; or no broker.
+    """
+    from ingest.sources.rabbitmq import RabbitQueue
+    from ingest.sources.stream import RabbitStream
+
+    url = rabbitmq_url(settings)
+    sources: list[Source] = []
+    # Where dead letters go stands before the queue that they come from.
+    for binding in sorted(contract.sources, key=lambda one: not one.holds_dead_letters):
+        if binding.queue_type == "stream":
+            stream = RabbitStream(url, binding, start=start)
+            stored = None if start is None else lake.position(contract.dataset, stream.application)
+            again = stored is not None
+            sources.append(RabbitStream(url, binding, start=start, again_until=stored) if again else stream)
+        elif start is not None:
+            raise ConfigurationError(
+                f"the queue {binding.queue!r} of {contract.dataset} is no stream: it gives each message once",
+                remedy="leave --from-offset and --from-time out; what raw has, `lakepost rebuild` curates again",
+            )
+        else:
+            sources += [RabbitQueue(url, binding) for _ in range(binding.consumers)]
+    return sources

@@ -28,6 +28,7 @@ def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
 
 def doctor(settings: Settings) -> list[Finding]:
     """Contracts, lake, broker, queues: what is wrong, in words. Changes nothing but a probe file in the lake."""
+    from ingest.sources.peek import examine_stream
     from ingest.sources.topology import examine
 
     findings: list[Finding] = []
@@ -56,6 +57,8 @@ def doctor(settings: Settings) -> list[Finding]:
         return [*findings, Finding("broker", ok=False, says=error.message, remedy=error.remedy)]
     for source in dict.fromkeys(source for contract in contracts for source in contract.sources):
         findings += asyncio.run(examine(url, source))
+        if source.queue_type == "stream" and findings[-1].ok:
+            findings.append(asyncio.run(examine_stream(url, source)))
     return list(dict.fromkeys(findings))
 
 

@@ -42,7 +42,7 @@ def identify(delivery: Delivery) -> Identified:
     """Id, type and time of a delivery, as its envelope has them.
 
     Pure, and never raises on content: two deliveries of one message get the same answer at any time, whatever
-    `redelivered`, `position` and the order of the headers say.
+    `redelivered` and the order of the headers say.
     """
     kind = recognise(delivery.content_type, delivery.headers, delivery.type)
     if kind in _BY_HEADERS:

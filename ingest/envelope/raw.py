@@ -10,7 +10,10 @@ from typing import Any
 
 from ingest.model.delivery import CONTENT_PREFIX, Delivery, Identified
 
-__all__ = ["content_id", "identify"]
+__all__ = ["OFFSET_PREFIX", "content_id", "identify", "position_id"]
+
+OFFSET_PREFIX = "lakepost:offset:"
+"""An `event_id` that begins so is a place in a stream: the delivery brought none of its own."""
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
@@ -30,12 +33,13 @@ _TRACE_HEADERS = frozenset(
 
 
 def identify(delivery: Delivery) -> Identified:
-    """Id: `message_id`, else the content's. Type: AMQP's, else the routing key. Time: see `_time`.
+    """Id: `message_id`, else the place in its stream, else the content's.
 
-    Pure, and never raises on content: two deliveries of one message get the same answer at any time.
+    Type: AMQP's, else the routing key. Time: see `_time`. Pure, and never raises on content: two
+    deliveries of one message get the same answer at any time.
     """
     return Identified(
-        delivery.message_id or content_id(delivery),
+        delivery.message_id or position_id(delivery) or content_id(delivery),
         delivery.type or delivery.routing_key or None,
         _time(delivery),
     )
@@ -47,6 +51,13 @@ def _time(delivery: Delivery) -> dt.datetime | None:
     if type(milliseconds) is int and 0 <= milliseconds <= _LAST_MILLISECOND:  # a bool is an int, too
         return _EPOCH + dt.timedelta(milliseconds=milliseconds)
     return delivery.timestamp
+
+
+def position_id(delivery: Delivery) -> str | None:
+    """`lakepost:offset:<queue>/<offset>` of a message of a stream; null of any other."""
+    if delivery.position is None:
+        return None
+    return f"{OFFSET_PREFIX}{delivery.source.partition('/')[2]}/{delivery.position}"
 
 
 def content_id(delivery: Delivery) -> str:

@@ -22,6 +22,7 @@ from ingest.lake.growth import Growth, conformed, growth
 
 __all__ = [
     "KEEP_LOG",
+    "Done",
     "Entry",
     "aligned",
     "commit",

@@ -29,6 +29,7 @@ from ingest.lake import (
 )
 from ingest.lake.commit import open_table
 from ingest.lake.erasures import Erasures
+from ingest.lake.offsets import Offsets
 from ingest.lake.places import as_json, storage_errors
 from ingest.lake.properties import OF_EVERY, OF_RAW, STATISTICS, keep_up
 from ingest.model.account import Account
@@ -44,7 +45,7 @@ from ingest.model.upkeep import Compacted, Vacuumed
 __all__ = ["DeltaLake"]
 
 
-class DeltaLake(Erasures):
+class DeltaLake(Erasures, Offsets):
     """Implements `ports.Lake` on delta-rs and a `Storage`."""
 
     def prepare(self, contract: Contract) -> None:
@@ -350,7 +351,8 @@ class DeltaLake(Erasures):
 def _anew(dataset: str) -> str:
     return (
         f"restore it; or, to begin anew, remove all four tables of {dataset}, the folders"
-        f" _lakepost/contracts/{dataset}, batches/{dataset} and reports/{dataset}, and {paths.tables(dataset)}"
+        f" _lakepost/contracts/{dataset}, batches/{dataset}, lost/{dataset} and reports/{dataset}, and"
+        f" {paths.tables(dataset)}"
     )
 
 

@@ -10,11 +10,14 @@
     <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
     <lake>/_lakepost/reports/<dataset>/<until>.html        the same to read
     <lake>/_lakepost/erased/<dataset>/<key>-<hash>.json    somebody who was erased, by keyed hash
+    <lake>/_lakepost/lost/<dataset>/<stream>/<first>.json  offsets that a stream no longer had when land came to them
 """
 
 from __future__ import annotations
 
-__all__ = ["batch", "contract", "erased", "erasure", "page", "replay", "report", "table", "tables"]
+from urllib.parse import quote
+
+__all__ = ["batch", "contract", "erased", "erasure", "loss", "lost", "page", "replay", "report", "table", "tables"]
 
 
 def table(stage: str, dataset: str) -> str:
@@ -60,3 +63,13 @@ def erased(dataset: str) -> str:
 def erasure(dataset: str, hashed: str) -> str:
     """Somebody who was erased; `hashed` is `Keys.hashed`."""
     return f"{erased(dataset)}/{hashed.replace(':', '-')}.json"
+
+
+def lost(dataset: str) -> str:
+    """The folder with a folder for each stream that has lost something of the dataset."""
+    return f"_lakepost/lost/{dataset}"
+
+
+def loss(dataset: str, stream: str, first: int) -> str:
+    """What the stream no longer had, from offset `first` on."""
+    return f"{lost(dataset)}/{quote(stream, safe='')}/{first:020d}.json"

@@ -22,8 +22,9 @@ OF_RAW = {
     "delta.enableChangeDataFeed": "true",
     # A commit lists the log. Nobody reads raw's by version but curate, and what it has not read yet is kept longer.
     "delta.logRetentionDuration": f"interval {2 * SPARED_HOURS} hours",
-    # Bodies, headers and keys may hold what erasure must remove: the log keeps no statistics of them.
-    STATISTICS: "window,row,event_time,landed_at",
+    # Bodies, headers and keys may hold what erasure must remove: the log keeps no statistics of them. By `position`
+    # land finds the row that a stream is compared with.
+    STATISTICS: "window,row,event_time,position,landed_at",
 }
 
 

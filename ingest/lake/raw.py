@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from ingest.lake.commit import Entry, commit, numbered, open_table, scan
+from ingest.errors import Overtaken
+from ingest.lake.commit import Done, Entry, commit, open_table, scan
 from ingest.lake.log import added, appended, appends, commits
 from ingest.model.batches import gathered
 from ingest.model.tables import MOST_DATES, RAW
@@ -22,6 +23,23 @@ PIECE_ROWS = 16_384
 _WINDOW, _ROWS, _BYTES = "lakepost.window", "lakepost.rows", "lakepost.bytes"
 
 
+def _stored(application: str, rows: pa.Table, position: int) -> Done:
+    """Done when the log holds this position of a stream; its rows go on from what is stored, or not at all."""
+    first = pc.min(rows["position"]).as_py()
+
+    def done(table: DeltaTable, _attempt: int) -> bool:
+        last = table.transaction_version(application)
+        if last is not None and first <= last < position:
+            raise Overtaken(
+                f"another `land` has committed {application.removeprefix('land:')} up to offset {last}, and this window"
+                f" begins at {first}",
+                remedy="run it again: it goes on from there; let one at a time land a stream",
+            )
+        return last is not None and last >= position
+
+    return done
+
+
 def append(
     uri: str, rows: pa.Table, *, window: str, application: str, position: int | None, tried: bool = False
 ) -> int:
@@ -30,6 +48,9 @@ def append(
     A queue's window has no position: its application transaction is the next number, and after an
     error the window itself is looked for before anything is written again; `tried` says that an earlier
     call may have written it.
+
+    Raises:
+        Overtaken: another land of the same stream has committed a part of it.
     """
 
     def landed(table: DeltaTable, attempt: int) -> bool:
@@ -39,7 +60,7 @@ def append(
         return any(batch.num_rows for batch in mine)
 
     metadata = {_WINDOW: window, _ROWS: str(rows.num_rows), _BYTES: str(rows.nbytes)}
-    done = landed if position is None else numbered(application, position)
+    done = landed if position is None else _stored(application, rows, position)
     return commit(uri, rows, Entry(application, position, done, metadata=metadata))
 
 

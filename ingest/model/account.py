@@ -15,7 +15,8 @@ class Account:
 
     `landed` counts rows committed to raw by this run, or read from raw by a run that only curates.
     `pending` is what raw holds beyond the last curated batch. `partitions` are the event dates
-    (ISO) that the run touched in curated or quarantine.
+    (ISO) that the run touched in curated or quarantine. `lost` counts the offsets that a stream no longer had when land
+    came to them; `status` tells which.
     """
 
     dataset: str
@@ -28,6 +29,7 @@ class Account:
     curated_version: int | None = None
     partitions: tuple[str, ...] = ()
     seconds: float = 0.0
+    lost: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of the public interface, keys in its order."""

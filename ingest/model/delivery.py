@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ingest.model.allowance import Allowance
 
-__all__ = ["CONTENT_PREFIX", "Bounds", "Delivery", "Identified", "Window"]
+__all__ = ["CONTENT_PREFIX", "REPLACED", "Bounds", "Delivery", "Identified", "Lost", "Start", "Window"]
 
 
 CONTENT_PREFIX = "lakepost:content:"
@@ -71,14 +71,37 @@ class Bounds:
         return dataclasses.replace(self, rows=rows, bytes=size, max_messages=None, allowance=allowance)
 
 
+Start = int | dt.datetime
+"""Where to begin in a stream: at an offset, or at what was published from then on."""
+
+
+REPLACED = (
+    "if the stream was replaced on purpose, give the new one another name (declare, bind, and write it as `queue` in"
+    " the contract under a new major version): it is then landed from its beginning; if not, restore the old one"
+)
+"""What to do about `SourceReplaced`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The offsets `first` to `last`, both included, were gone from the stream when land came to them."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Deliveries that are committed together, then acknowledged together by awaiting `acknowledge()`.
 
     `position` is the last position inside, for sources that have one; null for a queue, which
-    remembers by itself what was acknowledged.
+    remembers by itself what was acknowledged. `lost` is what should have come before or between the deliveries.
     """
 
     deliveries: Sequence[Delivery]
     acknowledge: Callable[[], Awaitable[None]] = field(repr=False)
     position: int | None = None
+    lost: tuple[Lost, ...] = ()

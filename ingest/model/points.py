@@ -12,6 +12,7 @@ class Point(StrEnum):
     """In the order in which one row passes them."""
 
     RECEIVED = "received"
+    PART_COMMITTED = "part_committed"  # of a window that has more event dates than a commit may have, several times
     RAW_COMMITTED = "raw_committed"
     ACKNOWLEDGED = "acknowledged"
     BATCH_RECORDED = "batch_recorded"

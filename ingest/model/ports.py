@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from ingest.model.account import Account
 from ingest.model.contract import Column, Contract
-from ingest.model.delivery import Bounds, Delivery, Identified, Window
+from ingest.model.delivery import Bounds, Delivery, Identified, Lost, Window
 from ingest.model.erasure import Erasure, Searched
-from ingest.model.points import Reached
+from ingest.model.loss import Loss
+from ingest.model.pinned import AccountOf, PinnedChunk, PinnedDate, PinnedErasure
 from ingest.model.replay import Chunk
 from ingest.model.upkeep import Compacted, Vacuumed
 from ingest.model.verdict import Decoded, Judged
@@ -52,14 +53,22 @@ class Source(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def ready(self) -> int:
-        """How many messages wait right now."""
+    async def ready(self, after: int | None = None) -> int:
+        """How many messages wait right now; of a stream, how many it has beyond the position `after`."""
+        ...
+
+    async def read_back(self, after: int | None) -> Delivery | None:
+        """What stands at the stored position, to be compared with what raw has of it.
+
+        Null where there is nothing to compare: no position, or it is gone from the source, or the source is a queue.
+        Raises `SourceReplaced` when the source ends before it.
+        """
         ...
 
     def windows(self, bounds: Bounds, after: int | None, stop: asyncio.Event) -> AsyncIterator[Window]:
         """Windows until `bounds` end the run or `stop` is set; a window under way is then yielded as it is.
 
-        `after` is the stored position to go on from; null for a queue, which remembers by itself.
+        `after` is the stored position to go on from; it means nothing to a queue, which remembers by itself.
         """
         ...
 
@@ -99,10 +108,6 @@ class Decode(Protocol):
     def opened(self) -> Open:
         """How the payloads are taken out."""
         ...
-
-
-AccountOf = Callable[[int, Mapping[str, int], Mapping[str, int]], Mapping[str, Any]]
-"""The account of rows that are erased: signed rows of curated; duplicates and erased by event date (ISO)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,104 +171,6 @@ class Totals:
         return self.raw == self.accounted
 
 
-class PinnedChunk(Protocol):
-    """A chunk of quarantine, read as of one version of curated.
-
-    `rows`: `tables.QUARANTINE` in (`window`, `row`) order; `there`: which of them curated holds by `window` and
-    `row` already; `position`: the raw version that curated has been read to.
-    """
-
-    rows: pa.Table
-    there: pa.Array
-    position: int
-
-    def narrow(self, kept: pa.Array) -> None:
-        """Go on with these of the rows (boolean): the others stay as they are, whatever follows."""
-        ...
-
-    def move(
-        self, rows: pa.Table, gone: pa.Table, account: Mapping[str, Any], recorded: Callable[[], None]
-    ) -> tuple[int, int]:
-        """Append `rows` to curated, after recording which rows leave quarantine; (number, curated's version).
-
-        Raises `Overtaken` when curated has changed since it was read: nothing was moved then.
-        """
-        ...
-
-    def remove(self, number: int, kept: pa.Table) -> None:
-        """Take the rows that move `number` recorded out of quarantine; `kept` get their new verdicts."""
-        ...
-
-    def rewrite(self, gone: pa.Table, kept: pa.Table) -> None:
-        """Without a move: take `gone` out of quarantine, which curated holds; `kept` get their new verdicts."""
-        ...
-
-
-class PinnedErasure(Protocol):
-    """Rows of erased people that curate has read, as of one version of curated.
-
-    `rows`: `tables.RECOGNISED`, of raw; `curated` and `quarantined` of them stand there. `position` as in `PinnedDate`.
-    """
-
-    rows: pa.Table
-    curated: int
-    quarantined: int
-    position: int
-
-    def publish(self, account: AccountOf, reached: Reached) -> None:
-        """Take them out of curated and quarantine, with the account in each commit.
-
-        Raises `Overtaken` when curated has changed since: what was committed till then is accounted for.
-        """
-        ...
-
-
-class PinnedDate(Protocol):
-    """One event date, read as of one version of curated; its writes go on top of that version or nowhere.
-
-    `position` is the raw version that curated has been read to, `raw_bytes` the size of raw's files of the date;
-    `duplicates` and `erased` count those that the accounts tell of it. What is read comes batch by batch, in no order.
-    Writes raise `CommitFailed` when another commit came first.
-    """
-
-    position: int
-    raw_bytes: int
-    duplicates: int
-    erased: int
-
-    def windows(self) -> Mapping[str, int]:
-        """The windows of which raw holds rows of the date up to the position, and how many."""
-        ...
-
-    def read_raw(self, but_for: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Raw's rows of the date up to the position, `tables.RAW`, without those of the windows `but_for`."""
-        ...
-
-    def curated(self) -> Iterator[pa.RecordBatch]:
-        """Curated's rows of the date."""
-        ...
-
-    def quarantine(self) -> Iterator[pa.RecordBatch]:
-        """Quarantine's rows of the date, those of batches under way left out."""
-        ...
-
-    def neighbours(self) -> Iterator[pa.RecordBatch]:
-        """`tables.KEYS` of what curated holds within `dedupe_days` of the date, under other dates."""
-        ...
-
-    def known(self, keys: pa.Table, among: Iterable[pa.RecordBatch]) -> pa.Array:
-        """For each of `keys`: is it one of `among`, which are all its neighbours, within `dedupe_days`?"""
-        ...
-
-    def write_quarantine(self, rows: pa.RecordBatchReader) -> None:
-        """Replace the date's quarantine rows of batches up to the position."""
-        ...
-
-    def write_curated(self, rows: pa.RecordBatchReader, account: Mapping[str, Any]) -> int:
-        """Replace the date's curated rows, with the account in the same commit; returns curated's version."""
-        ...
-
-
 class Lake(Protocol):
     """The lake as the steps see it. Every write is idempotent under the commit protocol.
 
@@ -291,7 +198,22 @@ class Lake(Protocol):
         position: int | None,
         tried: bool = False,
     ) -> int:
-        """Commit one window to raw; returns raw's version. `tried`: an earlier call may have committed it."""
+        """Commit one window to raw; returns raw's version. `tried`: an earlier call may have committed it.
+
+        Raises `Overtaken` when another land of the same stream has committed a part of it.
+        """
+        ...
+
+    def landed_at(self, dataset: str, position: int) -> pa.Table:
+        """The rows that raw has of a position, `tables.RAW`, whichever stream or container it is one of."""
+        ...
+
+    def record_loss(self, dataset: str, application: str, lost: Lost) -> None:
+        """Remember that a range was gone from the source. It may be recorded again, and grow."""
+        ...
+
+    def losses(self, dataset: str) -> list[Loss]:
+        """Every range that was gone when land came to it, oldest first."""
         ...
 
     def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ingest.model.account import Account
 from ingest.model.drift import UnknownField
+from ingest.model.loss import Loss
 from ingest.model.ports import Totals
 
 __all__ = ["Status"]
@@ -15,10 +16,12 @@ __all__ = ["Status"]
 class Status:
     """Rows per table; the account of the newest batch and where its report's page is, null where there is none.
 
-    `unknown_fields` are those that bodies had and the contract did not name, most rows first.
+    `unknown_fields` are those that bodies had and the contract did not name, most rows first; `losses` what streams
+    no longer had when land came to it, oldest first.
     """
 
     totals: Totals
     last_batch: Account | None
     report: str | None
     unknown_fields: tuple[UnknownField, ...]
+    losses: tuple[Loss, ...]

@@ -23,14 +23,14 @@ _FAREWELL_SECONDS = 3.0
 
 
 class Conversation:
-    """Entering connects, declares the queue and opens the channel, whose deliveries collect in the inbox.
+    """Entering connects, declares the queue if it `declares`, and opens the channel, whose inbox takes deliveries.
 
     `_wake` is set when something was received or the conversation has ended; `_check` then raises what ended it.
     Delivery tags count from 1, in the order of arrival. One connection serves one `async with`.
     """
 
-    def __init__(self, url: str, binding: QueueBinding) -> None:
-        self._url, self._binding = url, binding
+    def __init__(self, url: str, binding: QueueBinding, *, declares: bool = True) -> None:
+        self._url, self._binding, self._declares = url, binding, declares
         self._connection: Connection | None = None
         self._channel: Channel | None = None
         self._transport: Transport | None = None
@@ -45,7 +45,8 @@ class Conversation:
         self._loss = None
         self._connection, self._transport = await connect(self._url, f"lakepost land {queue}", self._wake.set)
         try:
-            await declare(self._connection, self._binding)
+            if self._declares:
+                await declare(self._connection, self._binding)
             with broker_errors("opening a channel"):
                 opened = self._connection.channel(publisher_confirms=False)
                 async with asyncio.timeout(CONNECT_SECONDS):

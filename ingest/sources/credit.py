@@ -9,6 +9,8 @@ memory, on its way to us.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from aiormq import Channel
 from aiormq.abc import DeliveredMessage
@@ -16,7 +18,7 @@ from pamqp import commands
 
 from ingest.sources.connection import CONNECT_SECONDS
 
-__all__ = ["Credit"]
+__all__ = ["Credit", "consume"]
 
 _FIRST = 16  # messages, before any weight is known
 _GROWTH = 4
@@ -27,6 +29,16 @@ class _Qos(commands.Basic.Qos):
     """Sent without waiting for the answer, which `wire.Inbox` takes: reading may be paused, and would stay so."""
 
     synchronous = False
+
+
+async def consume(channel: Channel, queue: str, prefetch: int, arguments: Mapping[str, Any] | None = None) -> str:
+    """Begin to consume, without waiting for an answer; returns the consumer's tag."""
+    tag = f"lakepost.{uuid.uuid4().hex}"
+    channel.consumers[tag] = _never
+    await channel.rpc(_Qos(prefetch_count=prefetch), timeout=CONNECT_SECONDS)
+    wanted = commands.Basic.Consume(queue=queue, consumer_tag=tag, nowait=True, arguments=dict(arguments or {}))
+    await channel.rpc(wanted, timeout=CONNECT_SECONDS)
+    return tag
 
 
 class Credit:
@@ -45,13 +57,7 @@ class Credit:
         if free >= wanted or free > self.granted // 2:
             return False
         step = min(wanted - max(free, 0), _CONSUMER_LIMIT, max(_FIRST, self.granted * (_GROWTH - 1)))
-        tag = f"lakepost.{uuid.uuid4().hex}"
-        self._channel.consumers[tag] = _never
-        await self._channel.rpc(_Qos(prefetch_count=step), timeout=CONNECT_SECONDS)
-        await self._channel.rpc(
-            commands.Basic.Consume(queue=self._queue, consumer_tag=tag, nowait=True), timeout=CONNECT_SECONDS
-        )
-        self._consumers.append((tag, step))
+        self._consumers.append((await consume(self._channel, self._queue, step), step))
         self.granted += step
         return True
 

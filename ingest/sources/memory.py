@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-from ingest.errors import SourceUnavailable
-from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.errors import SourceReplaced, SourceUnavailable
+from ingest.model.delivery import REPLACED, Bounds, Delivery, Lost, Window
 from ingest.model.points import Point
 from ingest.sources.run import Received, Run, rouses
 
@@ -39,11 +39,12 @@ class CrashAt:
 class MemoryBroker:
     """One queue that gives what was not acknowledged again, and the log of all that was ever published.
 
-    Belongs to one event loop at a time.
+    As a stream, the log begins at offset `first`. Belongs to one event loop at a time.
     """
 
     def __init__(self) -> None:
         self.log: list[Delivery] = []
+        self.first = 0
         self.is_down = False
         self._waiting: deque[tuple[int, Delivery]] = deque()
         self._listeners: set[asyncio.Event] = set()
@@ -109,19 +110,30 @@ class MemorySource:
         self._broker.give_back(self._unacknowledged)
         self._unacknowledged = {}
 
-    async def ready(self) -> int:
-        """How many messages wait; of a stream, how many it holds. Raises `SourceUnavailable`."""
+    async def ready(self, after: int | None = None) -> int:
+        """How many messages wait; of a stream, how many stand behind `after`. Raises `SourceUnavailable`."""
         self._check()
-        return len(self._broker.log) if self._stream else self._broker.ready
+        if not self._stream:
+            return self._broker.ready
+        return max(len(self._broker.log) - max(self._broker.first, self._begin(after)), 0)
+
+    async def read_back(self, after: int | None) -> Delivery | None:
+        """What stands at offset `after`; null of a queue, or where it is gone. Raises `SourceReplaced`."""
+        if after is None or not self._stream or after < self._broker.first:
+            return None
+        if after >= len(self._broker.log):
+            raise SourceReplaced(f"the log ends before offset {after}", remedy=REPLACED)
+        return self._broker.log[after]._replace(position=after)
 
     async def windows(self, bounds: Bounds, after: int | None, stop: asyncio.Event) -> AsyncIterator[Window]:
         """As `ports.Source` says; a stream goes on after offset `after`. Raises `SourceUnavailable`."""
-        begin = 0 if after is None or not self._stream else after + 1
+        begin = max(self._begin(after), self._broker.first)
+        lost = (Lost(self._begin(after), begin - 1),) if after is not None and begin > self._begin(after) else ()
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
         if bounds.max_seconds is None and (self._stream or bounds.allowance is None):
-            left = min(left, await self.ready() - begin)
+            left = min(left, await self.ready(after))
         run, wake = Run(bounds, stop, deadline, left), asyncio.Event()
         received: deque[Received] = deque()
         with self._broker.listening(wake), rouses(stop, wake):
@@ -130,7 +142,8 @@ class MemorySource:
                 if not run.window:
                     break
                 deliveries, numbers, _ = run.take()
-                yield Window(deliveries, self._acknowledge(numbers), numbers[-1] if self._stream else None)
+                yield Window(deliveries, self._acknowledge(numbers), numbers[-1] if self._stream else None, lost)
+                lost = ()
                 self._check()
 
     async def _fill(self, run: Run, received: deque[Received], wake: asyncio.Event, begin: int) -> int:
@@ -155,6 +168,9 @@ class MemorySource:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
                     await wake.wait()
+
+    def _begin(self, after: int | None) -> int:
+        return 0 if after is None or not self._stream else after + 1
 
     def _next(self, begin: int) -> tuple[int, Delivery] | None:
         if self._stream:

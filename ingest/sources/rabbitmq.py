@@ -40,7 +40,7 @@ class RabbitQueue(Conversation):
         self._cancellation = None
         return await super().__aenter__()
 
-    async def ready(self) -> int:
+    async def ready(self, after: int | None = None) -> int:  # noqa: ARG002 - a queue remembers by itself
         """How many messages wait right now, without those under way to somebody.
 
         Raises:
@@ -50,6 +50,9 @@ class RabbitQueue(Conversation):
         self._check()
         connection, _, _ = self._parts()
         return (await depth(connection, self._binding.queue))[0]
+
+    async def read_back(self, after: int | None) -> None:
+        """Nothing: a queue has no positions."""
 
     async def windows(
         self,
@@ -141,11 +144,6 @@ class RabbitQueue(Conversation):
 
 
 def _refuse_unsuited(binding: QueueBinding) -> None:
-    if binding.queue_type == "stream":
-        raise TopologyError(
-            f"the queue {binding.queue!r} is a stream, which keeps what was read",
-            remedy="name a quorum or classic queue",
-        )
     if dict(binding.arguments).get("x-single-active-consumer"):
         raise TopologyError(
             f"the queue {binding.queue!r} allows one active consumer, and a window takes several",

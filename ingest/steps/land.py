@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 import uuid6
 
-from ingest.errors import TransientError
+from ingest.errors import Overtaken, TransientError
 from ingest.model.allowance import Allowance
 from ingest.model.contract import Contract
-from ingest.model.delivery import Bounds, Delivery, Identified, Window
+from ingest.model.delivery import Bounds, Delivery, Identified, Lost, Window
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Identify, Lake, Source, Split
 from ingest.model.tables import MOST_DATES, RAW
+from ingest.steps.replaced import unreplaced
 from ingest.steps.together import together
 
 __all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "Screened", "land", "raw_rows"]
@@ -44,11 +46,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What a land took: rows and windows committed and acknowledged, and raw's version after the last."""
+    """What a land took: rows and windows committed and acknowledged, and raw's version after the last.
+
+    `lost` is what a stream no longer had.
+    """
 
     rows: int = 0
     windows: int = 0
     raw_version: int | None = None
+    lost: tuple[Lost, ...] = ()
 
 
 async def land(  # noqa: PLR0913 - its ports
@@ -81,13 +87,17 @@ async def land(  # noqa: PLR0913 - its ports
 
     Raises:
         SourceUnavailable, TopologyError: from a source.
+        SourceReplaced: a stream is not the one that was landed up to the stored position.
+        Overtaken: another land of the same stream came first.
         LakeUnavailable, CommitFailed: nothing of that window was acknowledged; run again.
     """
     async with contextlib.AsyncExitStack() as stack:
         for source in sources:
             await stack.enter_async_context(source)
+        rows_of = functools.partial(raw_rows, contract=contract, identify=identify, event_date=event_date, split=split)
+        landing = _Landing(contract, lake, rows_of, reached, progress, patience, screened, stop)
         ready = {
-            source.application: await source.ready() for source in {one.application: one for one in sources}.values()
+            one.application: await landing.begin(one) for one in {one.application: one for one in sources}.values()
         }
         halts = {application: asyncio.Event() for application in ready}
 
@@ -102,8 +112,6 @@ async def land(  # noqa: PLR0913 - its ports
             for name, rows in ready.items()
         }
         taking = [source for source in sources if waits or ready[source.application]]
-        rows = functools.partial(raw_rows, identify=identify, event_date=event_date, split=split)
-        landing = _Landing(contract, lake, rows, reached, progress, patience, screened, stop)
         landing.expected = sum(ready.values())
         watch = asyncio.create_task(_relay(stop, halt))
         try:
@@ -132,7 +140,7 @@ class _Landing:
 
     contract: Contract
     lake: Lake
-    rows: Callable[[Window, Contract], pa.Table]
+    rows_of: Callable[[Window], pa.Table]
     reached: Reached
     progress: Progress | None
     patience: Sequence[float]
@@ -142,6 +150,13 @@ class _Landing:
     landed: Landed = Landed()
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    async def begin(self, source: Source) -> int:
+        """Make sure that the source is the one that was landed before; returns how many messages wait in it."""
+        dataset = self.contract.dataset
+        after = await asyncio.to_thread(self.lake.position, dataset, source.application)
+        await unreplaced(dataset, source, self.lake, after, self.rows_of)
+        return await source.ready(after)
+
     async def drain(self, source: Source, bounds: Bounds, halt: asyncio.Event) -> None:
         """Take the windows of one source."""
         contract, lake = self.contract, self.lake
@@ -150,22 +165,31 @@ class _Landing:
             if not window.deliveries:
                 continue
             self.reached(Point.RECEIVED)
+            await self._tell(source.application, window.lost)
             async with self.turn:
-                rows = await asyncio.to_thread(self.rows, window, contract)
+                rows = await asyncio.to_thread(self.rows_of, window)
             append = functools.partial(
-                _append, contract.dataset, lake, source.application, window.position, self.screened
+                _append, contract.dataset, lake, source.application, window.position is not None, self.screened
             )
             for part in _parts(rows):
                 version = await self._patiently(functools.partial(append, part))
+                self.reached(Point.PART_COMMITTED)
             self.reached(Point.RAW_COMMITTED)
             await window.acknowledge()
             self.reached(Point.ACKNOWLEDGED)
             done = self.landed
             newest = max(version, done.raw_version or version)
-            self.landed = Landed(done.rows + rows.num_rows, done.windows + 1, newest)
+            self.landed = Landed(done.rows + rows.num_rows, done.windows + 1, newest, done.lost + window.lost)
             _log.debug("window landed", source=source.application, rows=rows.num_rows, raw_version=version)
             if self.progress is not None:
                 self.progress(self.landed.rows, max(self.expected, self.landed.rows))
+
+    async def _tell(self, application: str, lost: Sequence[Lost]) -> None:
+        """Record what a stream no longer had, before the position passes it."""
+        for one in lost:
+            await asyncio.to_thread(self.lake.record_loss, self.contract.dataset, application, one)
+            stream = application.removeprefix("land:")
+            _log.warning("messages are lost: the stream no longer had them", stream=stream, **dataclasses.asdict(one))
 
     async def _patiently(self, append: Callable[..., int]) -> int:
         """Call `append` until the lake takes the window, with a pause of `patience` after each refusal but the last.
@@ -176,6 +200,8 @@ class _Landing:
             try:
                 async with self.turn:
                     return await asyncio.to_thread(append, tried=tries > 0)
+            except Overtaken:
+                raise  # the window in hand is no longer what follows
             except TransientError as error:
                 _log.warning("the lake refused a window, which is kept in hand", error=error.message, again_in=pause)
             with contextlib.suppress(TimeoutError):
@@ -189,43 +215,46 @@ def _append(
     dataset: str,
     lake: Lake,
     application: str,
-    position: int | None,
+    moves: bool,  # noqa: FBT001 - bound by place, as all before `rows`
     screened: Screened | None,
-    part: _Part,
+    rows: pa.Table,
     *,
     tried: bool,
 ) -> int:
-    """Commit a part; the last one moves the position."""
+    """Commit a part; where it `moves` the position, to that of its last row in the same commit."""
     return lake.append_raw(
         dataset,
-        part.rows if screened is None else screened(part.rows),
-        window=part.rows["window"][0].as_py(),
-        application=application if part.is_last else f"{application}:part",
-        position=position if part.is_last else None,
+        rows if screened is None else screened(rows),
+        window=rows["window"][0].as_py(),
+        application=application,
+        position=rows["position"][-1].as_py() if moves else None,
         tried=tried,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Rows for one commit."""
+def _parts(rows: pa.Table) -> list[pa.Table]:
+    """The window's rows, as several windows when clocks have gone wild: each with `MOST_DATES` dates at most.
 
-    rows: pa.Table
-    is_last: bool
+    They follow one another, and rows of one position stay together: a commit ends at a position or goes beyond it.
+    """
+    if len(rows["event_date"].unique()) <= MOST_DATES:
+        return [rows]
+    dates, positions = rows["event_date"].to_pylist(), rows["position"].to_pylist()
+    begins, dated, delivery = [0], set[dt.date](), 0
+    for at, date in enumerate(dates):
+        if positions[at] is None or positions[at] != positions[at - 1]:
+            delivery = at
+        if date not in dated and len(dated) >= MOST_DATES and delivery > begins[-1]:
+            begins.append(delivery)
+            dated = set(dates[delivery:at])
+        dated.add(date)
+    return [_renamed(rows.slice(begin, end - begin)) for begin, end in pairwise([*begins, len(dates)])]
 
 
-def _parts(rows: pa.Table) -> list[_Part]:
-    """The window's rows, as several windows when clocks have gone wild: each with `MOST_DATES` dates at most."""
-    dates = rows["event_date"].unique().sort()
-    if len(dates) <= MOST_DATES:
-        return [_Part(rows, is_last=True)]
-    parts = []
-    for start in range(0, len(dates), MOST_DATES):
-        part = rows.filter(pc.is_in(rows["event_date"], value_set=dates.slice(start, MOST_DATES)))
-        named = part.set_column(0, RAW.field("window"), pa.repeat(str(uuid6.uuid7()), part.num_rows))
-        numbered = named.set_column(1, RAW.field("row"), pa.array(range(part.num_rows), pa.int32()))
-        parts.append(_Part(numbered, is_last=start + MOST_DATES >= len(dates)))
-    return parts
+def _renamed(rows: pa.Table) -> pa.Table:
+    """`rows` as a window of their own."""
+    named = rows.set_column(0, RAW.field("window"), pa.repeat(str(uuid6.uuid7()), rows.num_rows))
+    return named.set_column(1, RAW.field("row"), pa.array(range(rows.num_rows), pa.int32()))
 
 
 def raw_rows(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
 
 from ingest.model.delivery import Bounds, Delivery, Window
 from ingest.model.ports import Source
 
-__all__ = ["Kind", "drained", "ids", "order", "orders", "run"]
+__all__ = ["Kind", "Resumed", "Stored", "drained", "ids", "order", "orders", "run"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,50 @@ class Kind:
 
     make: Callable[[], Source]
     publish: Callable[[list[Delivery]], None]
+
+
+@dataclasses.dataclass
+class Stored:
+    """The position of the newest window that was acknowledged, as the lake keeps it of a stream."""
+
+    position: int | None = None
+
+
+class Resumed:
+    """A stream under test, which goes on after the stored position as land lets it."""
+
+    def __init__(self, stream: Source, stored: Stored) -> None:
+        self._stream, self._stored = stream, stored
+        self.application = stream.application
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stream.__aexit__(kind, error, trace)
+
+    async def ready(self, after: int | None = None) -> int:
+        assert after is None
+        return await self._stream.ready(self._stored.position)
+
+    async def read_back(self, after: int | None) -> Delivery | None:
+        assert after is None
+        return await self._stream.read_back(self._stored.position)
+
+    async def windows(self, bounds: Bounds, after: int | None, stop: asyncio.Event) -> AsyncIterator[Window]:
+        assert after is None
+        async for window in self._stream.windows(bounds, self._stored.position, stop):
+            yield dataclasses.replace(window, acknowledge=self._storing(window))
+
+    def _storing(self, window: Window) -> Callable[[], Awaitable[None]]:
+        async def acknowledge() -> None:
+            await window.acknowledge()
+            self._stored.position = window.position
+
+        return acknowledge
 
 
 def order(number: int, body: bytes | None = None, **more: Any) -> Delivery:

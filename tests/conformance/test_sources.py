@@ -1,4 +1,4 @@
-"""What every source does, whichever it is: one suite over the memory fake and RabbitMQ's two kinds of queue."""
+"""What every source does, whichever it is: one suite over the memory fake and RabbitMQ's queues and streams."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ def test_what_was_published_comes_once_in_order_in_windows_of_the_right_size(kin
     assert run(kind, Bounds()) == []
 
 
-def test_what_was_not_acknowledged_comes_again_and_only_that(kind: Kind) -> None:
-    kind.publish(orders(30))
+def test_what_was_not_acknowledged_comes_again_and_only_that(queue: Kind) -> None:
+    queue.publish(orders(30))
 
     async def leaves_the_second_window() -> None:
-        async with kind.make() as source:
+        async with queue.make() as source:
             windows = source.windows(Bounds(rows=10), None, asyncio.Event())
             await (await anext(windows)).acknowledge()
             await anext(windows)
 
     asyncio.run(leaves_the_second_window())
-    windows = run(kind, Bounds(rows=100))
+    windows = run(queue, Bounds(rows=100))
     assert ids(windows) == [f"m{number}" for number in range(10, 30)]
     again = {delivery.message_id for delivery in windows[0].deliveries if delivery.redelivered}
     assert {f"m{number}" for number in range(10, 20)} <= again
 
 
-def test_acknowledging_a_later_window_does_not_acknowledge_an_earlier_one(kind: Kind) -> None:
-    kind.publish(orders(30))
+def test_acknowledging_a_later_window_does_not_acknowledge_an_earlier_one(queue: Kind) -> None:
+    queue.publish(orders(30))
 
     async def acknowledges_the_second_only() -> None:
-        async with kind.make() as source:
+        async with queue.make() as source:
             windows = await drained(source, Bounds(rows=10), acknowledge=False)
             await windows[1].acknowledge()
             await windows[1].acknowledge()  # twice is once
 
     asyncio.run(acknowledges_the_second_only())
     expected = [f"m{number}" for number in (*range(10), *range(20, 30))]
-    assert sorted(str(one) for one in ids(run(kind, Bounds()))) == sorted(expected)
+    assert sorted(str(one) for one in ids(run(queue, Bounds()))) == sorted(expected)
 
 
 def test_at_most_max_messages_are_taken_and_the_rest_is_untouched(kind: Kind) -> None:
@@ -174,25 +174,25 @@ def test_a_window_is_bounded_by_bytes_and_holds_one_message_whatever_its_size(ki
     assert len(ids(windows)) == 31
 
 
-def test_a_run_ends_when_somebody_else_took_what_was_ready(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind.publish(orders(6))
+def test_a_run_ends_when_somebody_else_took_what_was_ready(queue: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.publish(orders(6))
 
-    async def ten() -> int:
+    async def ten(_after: int | None = None) -> int:
         return 10  # as if it had looked before somebody took four
 
     async def late() -> list[str | None]:
-        async with kind.make() as source:
+        async with queue.make() as source:
             monkeypatch.setattr(source, "ready", ten)
             return ids(await drained(source, Bounds(idle_seconds=0.5)))
 
     assert asyncio.run(late()) == [f"m{number}" for number in range(6)]
 
 
-def test_two_sources_share_a_queue_without_overlap(kind: Kind) -> None:
-    kind.publish(orders(2000))
+def test_two_sources_share_a_queue_without_overlap(queue: Kind) -> None:
+    queue.publish(orders(2000))
 
     async def both() -> list[str | None]:
-        async with kind.make() as one, kind.make() as other:
+        async with queue.make() as one, queue.make() as other:
             bounds = Bounds(rows=300, idle_seconds=1)
             first, second = await asyncio.gather(drained(one, bounds), drained(other, bounds))
             return ids(first) + ids(second)

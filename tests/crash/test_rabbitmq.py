@@ -20,7 +20,7 @@ from tests.live import Live
 from tests.steps.shop import Shop
 
 CHILD = Path(__file__).with_name("child.py")
-LANDING = (Point.RECEIVED, Point.RAW_COMMITTED, Point.ACKNOWLEDGED)
+LANDING = (Point.RECEIVED, Point.PART_COMMITTED, Point.RAW_COMMITTED, Point.ACKNOWLEDGED)
 CURATING = tuple(point for point in OF_INGEST if point not in LANDING)
 
 

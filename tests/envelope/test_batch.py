@@ -47,7 +47,7 @@ def test_a_compressed_batch_is_split_as_the_plain_one() -> None:
 def test_an_element_without_an_identity_is_known_by_its_delivery_and_its_place() -> None:
     body = json.dumps([_event(0, id=None), _event(1), _event(2, source=""), 3]).encode()
     assert [identify(event).id for event in split(batch(body))] == ["m-1#0", "/shop e-1", "m-1#2", "m-1#3"]
-    nameless = [identify(event).id for event in split(batch(body, message_id=None))]
+    nameless = [identify(event).id for event in split(batch(body, message_id=None, position=None))]
     assert nameless[1] == "/shop e-1"
     assert all(one.startswith(CONTENT_PREFIX) for one in nameless if one != "/shop e-1")
     assert len(set(nameless)) == 4

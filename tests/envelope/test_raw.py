@@ -74,11 +74,19 @@ def test_the_parts_cannot_be_shifted_into_one_another() -> None:
         {"source": "shop.events/another.queue"},
         {"headers": {"n": 1, "tenant": "a"}},
         {"headers": {**PLAIN.headers, "x-delivery-count": 3, "X-Death": [{"count": 1}], "traceparent": "00-1-2-01"}},
-        {"position": 5},
     ],
 )
 def test_what_a_redelivery_changes_is_not_part_of_the_identity(change: dict[str, Any]) -> None:
     assert identify(PLAIN._replace(**change)).id == identify(PLAIN).id
+
+
+def test_a_message_of_a_stream_without_an_id_is_its_place_there() -> None:
+    """Equal bytes are two events there: a stream has each once, and gives it at the same offset whenever it is read."""
+    at = PLAIN._replace(position=5)
+    assert identify(at).id == "lakepost:offset:lakepost.orders/5"
+    assert identify(at._replace(position=6)).id != identify(at).id
+    assert identify(at._replace(source="shop.events/another.stream")).id != identify(at).id
+    assert identify(at._replace(message_id="m-1")).id == "m-1"
 
 
 def test_the_type_is_amqps_else_the_routing_key() -> None:

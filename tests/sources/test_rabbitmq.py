@@ -198,7 +198,7 @@ def _enter(url: str, binding: QueueBinding) -> None:
         ({"exchange_type": "fanout"}, r"exchange .* with type = 'topic', but the contract says 'fanout'"),
         ({"queue_type": "classic"}, r"queue .* with x-queue-type = 'quorum', but the contract says 'classic'"),
         ({"arguments": (("x-max-length", 5),)}, r"queue .* without x-max-length, but the contract says '5'"),
-        ({"queue_type": "stream"}, "is a stream"),
+        ({"queue_type": "stream"}, r"queue .* with x-queue-type = 'quorum', but the contract says 'stream'"),
         ({"arguments": (("x-single-active-consumer", True),)}, "one active consumer"),
         ({"queue": "q" * 300}, "length"),
         ({"exchange": "amq.nowhere"}, "may not make it"),
