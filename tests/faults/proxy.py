@@ -47,16 +47,13 @@ class Fault:
 
 
 class Proxy:
-    """Listens on a free port of 127.0.0.1 for the broker at `upstream`; `fault` is that of the next connection.
+    """Listens on a free port of 127.0.0.1 for the broker at `upstream`; `fault` is that of the connections that come.
 
-    `struck` is set when a fault has come, `sent` counts what each side has said on the newest connection. Nothing of it
-    is left when the `with` ends, frozen connections included.
+    Nothing of it is left when the `with` ends, frozen connections included.
     """
 
     def __init__(self, upstream: int, fault: Fault | None = None) -> None:
         self.fault = fault
-        self.struck = threading.Event()
-        self.sent = dict.fromkeys(Side, 0)
         self._upstream = upstream
         self._over = threading.Event()
         self._sockets: list[socket.socket] = []
@@ -98,7 +95,6 @@ class Proxy:
                     continue
                 broker.settimeout(None)
                 self._sockets += [client, broker]
-                self.sent = dict.fromkeys(Side, 0)
                 frozen = threading.Event()
                 self._run(self._pump, client, broker, Side.CLIENT, self.fault, frozen)
                 self._run(self._pump, broker, client, Side.BROKER, self.fault, frozen)
@@ -108,19 +104,18 @@ class Proxy:
     ) -> None:
         """Forward what `side` says until it ends, or its fault comes."""
         mine = fault if fault is not None and fault.side is side else None
+        sent = 0
         with contextlib.suppress(OSError):
             for data in _chunks(source, side, deaf=mine is not None and mine.how is How.NO_HEARTBEATS):
-                left = mine.after - self.sent[side] if mine is not None and mine.how is not How.NO_HEARTBEATS else None
+                left = mine.after - sent if mine is not None and mine.how is not How.NO_HEARTBEATS else None
                 if left is None or len(data) < left:
                     if frozen.is_set():
                         self._over.wait()
                         return
                     target.sendall(data)
-                    self.sent[side] += len(data)
+                    sent += len(data)
                     continue
                 target.sendall(data[:left])
-                self.sent[side] += left
-                self.struck.set()
                 if mine is not None and mine.how is How.FREEZE:
                     frozen.set()
                     self._over.wait()

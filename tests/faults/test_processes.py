@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 
 import pytest
 
 from tests.faults.conftest import Play
-from tests.faults.scene import Scene
+from tests.faults.sabotage import die_after
+from tests.faults.scene import Scene, spread
 
 KILLS = int(os.environ.get("LAKEPOST_SOAK_ITERATIONS", "50")) * 4
 SEED = int(os.environ.get("LAKEPOST_SOAK_SEED", "1"))
@@ -37,6 +39,20 @@ def test_killed_at_random_times_over_one_backlog(play: Play) -> None:
     scene.publish()
     kill(scene, kills=10, seed=SEED)
     scene.finishes()
+
+
+def test_what_two_queues_give_up_since_land_was_killed_too_often_is_curated_once_by_a_replay(play: Play) -> None:
+    """Some of it is in raw already: its commit was durable when land was killed the first time."""
+    scene = play(count=1_000, seed=4, shaped=spread)  # with a delivery limit of 2
+    scene.publish()
+    assert scene.start("land", "orders", settings={"window_rows": 150}, sabotage=die_after).code() == -signal.SIGKILL
+    for _ in range(2):
+        scene.taken_back()
+        scene.holding(scene.depth()[0], window_rows=10_000).kill()
+    assert scene.ingested()["quarantined"] > 150
+    code, told = scene.run("quarantine", "replay", "orders")
+    assert (code, told["curated"] > 0, told["duplicates"] > 0) == (0, True, True), told
+    scene.holds()
 
 
 @pytest.mark.soak
