@@ -20,6 +20,12 @@ from ingest.sources.wire import Inbox, Transport
 __all__ = ["Conversation"]
 
 _FAREWELL_SECONDS = 3.0
+_TIMED_OUT = "delivery acknowledgement on channel"
+_TOO_LATE = (
+    "a window was not committed within the broker's consumer_timeout and comes again, which makes no duplicate in"
+    " curated: look why the lake takes so long, lower LAKEPOST_WINDOW_SECONDS or LAKEPOST_WINDOW_ROWS, or raise"
+    " consumer_timeout of the broker"
+)
 
 
 class Conversation:
@@ -95,10 +101,11 @@ class Conversation:
 
     def _closed(self, closing: asyncio.Future[Any]) -> None:
         error = None if closing.cancelled() else closing.exception()
-        self._lost(f"RabbitMQ closed the channel: {error or 'no reason given'}")
+        what = f"RabbitMQ closed the channel: {error or 'no reason given'}"
+        self._lost(what, _TOO_LATE if _TIMED_OUT in str(error) else None)
 
-    def _lost(self, what: str) -> None:
-        self._loss = self._loss or unavailable(what)
+    def _lost(self, what: str, remedy: str | None = None) -> None:
+        self._loss = self._loss or (SourceUnavailable(what, remedy=remedy) if remedy else unavailable(what))
         self._wake.set()
 
     async def _leave(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
@@ -13,19 +14,25 @@ from ingest.model.contract import QueueBinding
 from ingest.model.finding import Finding
 from ingest.sources.compare import compare_exchange, compare_queue, depth, scratch
 from ingest.sources.connection import CONNECT_SECONDS, broker_errors, connect, place
+from ingest.sources.hazards import hazards, version_of
 
 __all__ = ["declare", "examine"]
+
+_log = structlog.get_logger(__name__)
 
 
 async def declare(connection: AbstractConnection, binding: QueueBinding) -> None:
     """Make sure that exchange, queue and bindings are there, without changing what exists.
 
-    A user without the right to configure is fine as long as both exist.
+    A user without the right to configure is fine as long as both exist. What would lose messages is logged.
 
     Raises:
         TopologyError: what exists is not what the contract says, or is absent and may not be made.
         SourceUnavailable: the broker went away.
     """
+    for hazard in hazards(binding, version_of(connection)):
+        if not hazard.ok:
+            _log.warning("messages may be lost", what=hazard.says, remedy=hazard.remedy)
     with broker_errors(f"declaring the queue {binding.queue!r}"):
         await compare_exchange(connection, binding)
         await compare_queue(connection, binding)
@@ -43,9 +50,12 @@ async def examine(url: str, binding: QueueBinding) -> list[Finding]:
     findings: list[Finding] = []
     try:
         async with _visit(url) as connection:
-            findings.append(Finding("broker", ok=True, says=f"answers at {place(url)}"))
+            version = version_of(connection)
+            told = ".".join(map(str, version)) or "of an unknown version"
+            findings.append(Finding("broker", ok=True, says=f"RabbitMQ {told} answers at {place(url)}"))
             findings.append(await _look_at_exchange(connection, binding))
             findings += await _look_at_queue(connection, binding)
+            findings += hazards(binding, version)
     except LakepostError as error:
         findings.append(Finding("queue" if findings else "broker", ok=False, says=error.message, remedy=error.remedy))
     return findings
@@ -88,12 +98,12 @@ async def _look_at_queue(connection: AbstractConnection, binding: QueueBinding) 
         compared = await compare_queue(connection, binding)
     except TopologyError as error:
         return [Finding("queue", ok=False, says=error.message, remedy=error.remedy)]
+    told = f"{binding.queue!r}{f' of type {binding.queue_type}' if compared else _UNCOMPARED}"
     return [
-        Finding(
-            "queue", ok=True, says=f"{binding.queue!r}{f' of type {binding.queue_type}' if compared else _UNCOMPARED}"
-        ),
+        Finding("queue", ok=True, says=told + (_BY_POLICY if binding.dead_letters_by_policy else "")),
         Finding("messages", ok=True, says=f"{waiting:,} waiting, {consumers} consumers"),
     ]
 
 
 _UNCOMPARED = " exists; this user may not compare it with the contract"
+_BY_POLICY = "; the contract says that a policy names its dead-letter exchange: see `rabbitmqctl list_policies`"
