@@ -86,6 +86,9 @@ def read_sources(document: Document) -> tuple[QueueBinding, ...]:
     if queue_type == "stream" and consumers > 1:
         remedy = "leave consumers out, and name several streams in `queues` where one is not fast enough"
         raise document.wrong((*path, "consumers"), "a stream has a position, and so one consumer", remedy=remedy)
+    if queue_type == "stream" and dead is not None:
+        problem = "a stream gives nothing up: retention removes what is old"
+        raise document.wrong((*path, "deadLetter"), problem, remedy="leave deadLetter out")
     queues = dict(_queues(document, path, value, exchange_type))
     if dead is not None and dead.binding.queue in queues:
         problem = f"{shown(dead.binding.queue)} is one of the queues whose dead letters it would hold"

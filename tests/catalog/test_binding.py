@@ -47,6 +47,25 @@ def test_each_queue_may_have_routing_keys_of_its_own() -> None:
     ]
 
 
+def test_dead_letters_have_a_queue_which_the_other_queues_name_in_their_arguments() -> None:
+    queue, dead = parsed(
+        with_binding(deadLetter={"exchange": "dlx", "queue": "dead"}, arguments={"x-delivery-limit": 9})
+    ).sources
+    assert dict(queue.arguments) == {
+        "x-delivery-limit": 9,
+        "x-dead-letter-exchange": "dlx",
+        "x-dead-letter-routing-key": "dead",
+    }
+    assert dead == QueueBinding("dlx", "dead", ("dead",), "direct", "classic", holds_dead_letters=True)
+    assert parsed(with_binding(deadLetter={"queue": "dead"})).dead_letter_queues == {"dead"}
+
+
+def test_a_policy_may_name_the_dead_letter_exchange() -> None:
+    queue, _ = parsed(with_binding(deadLetter={"queue": "dead", "byPolicy": True})).sources
+    assert queue.dead_letters_by_policy
+    assert queue.arguments == ()
+
+
 WRONG: list[tuple[dict[str, Any], list[str], str]] = [
     ({"queues": ["a"]}, ["value.queues (binding)", "`queue` too"], "keep one"),
     ({"queue": None, "queues": "a"}, ["value.queues", '"a" is not a list'], "[NAME, NAME]"),
@@ -66,6 +85,19 @@ WRONG: list[tuple[dict[str, Any], list[str], str]] = [
     ),
     ({"consumers": 0}, ["value.consumers (binding)", "0 is not a whole number"], "whole number"),
     ({"consumers": 2, "queueType": "stream"}, ["value.consumers (binding)", "one consumer"], "several streams"),
+    ({"queueType": "stream", "deadLetter": {"queue": "d"}}, ["value.deadLetter", "gives nothing up"], "leave"),
+    ({"deadLetter": "dead"}, ["value.deadLetter", "not a mapping"], "key: value"),
+    ({"deadLetter": {"exchange": "dlx"}}, ["value.deadLetter.queue", "missing"], "write `queue"),
+    ({"deadLetter": {"queue": "d", "routingkey": "k"}}, ["value.deadLetter.routingkey"], "`routingKey`"),
+    ({"deadLetter": {"queue": "d", "routingKey": "k"}}, ["value.deadLetter", "default exchange"], "name the exchange"),
+    ({"deadLetter": {"queue": "d", "queueType": "stream"}}, ["deadLetter.queueType"], "write one of"),
+    ({"deadLetter": {"queue": "d", "byPolicy": "yes"}}, ["deadLetter.byPolicy", "not a boolean"], "true or false"),
+    ({"deadLetter": {"queue": "lakepost.orders"}}, ["deadLetter.queue", "one of the queues"], "of its own"),
+    (
+        {"deadLetter": {"queue": "d"}, "arguments": {"x-dead-letter-exchange": "e"}},
+        ["value.deadLetter", "x-dead-letter-exchange too"],
+        "remove x-dead-letter-exchange",
+    ),
     ({"consumers": True}, ["value.consumers (binding)", "true is not a whole number"], "whole number"),
 ]
 
