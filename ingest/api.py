@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ingest.steps import Rebuilt
 
 __all__ = [
+    "begun",
     "check_contracts",
     "compact",
     "completeness",
@@ -65,6 +66,11 @@ def init(settings: Settings) -> list[str]:
     for name in names:
         lake.prepare(catalog.load(settings.schemas_dir, name))
     return names
+
+
+def begun(settings: Settings, dataset: str) -> bool:
+    """Whether the lake has tables of the dataset: `init` makes them, and the first `land`."""
+    return lake_of(settings).exists(dataset)
 
 
 def land(

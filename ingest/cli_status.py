@@ -63,8 +63,11 @@ def status(
 
 
 def chosen(settings: Settings, dataset: str | None) -> list[str]:
-    """The dataset that was named, or all of the catalogue."""
-    return [dataset] if dataset else [name for name, _ in api.datasets(settings)]
+    """The dataset that was named, or all of the catalogue that the lake has tables of; all where it has none at all."""
+    if dataset:
+        return [dataset]
+    names = [name for name, _ in api.datasets(settings)]
+    return [name for name in names if api.begun(settings, name)] or names
 
 
 def _totals(settings: Settings, dataset: str) -> dict[str, Any]:

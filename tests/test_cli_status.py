@@ -97,3 +97,9 @@ def test_on_a_terminal_of_80_columns_the_last_14_dates_are_a_table(status: Statu
     assert dates == ["1970-01-01", *(f"2026-11-{day:02}" for day in range(7, 21))]
     assert "6 more dates: see --all-dates" in err
     assert "events have landed up to 2026-11-20 12:00 UTC" in err
+
+
+def test_a_dataset_of_the_catalogue_that_was_never_landed_is_left_out(status: Status) -> None:
+    code, out, _ = status("--json")
+    assert code == 0
+    assert [one["dataset"] for one in json.loads(out)["datasets"]] == ["orders"]

@@ -84,14 +84,18 @@ def compact(dataset: str, schemas_dir: str) -> None:
     """Small files of the dataset's tables become few."""
     from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
 
-    api.compact(task_settings(Path(schemas_dir)), dataset)
+    settings = task_settings(Path(schemas_dir))
+    if api.begun(settings, dataset):
+        api.compact(settings, dataset)
 
 
 def vacuum(dataset: str, schemas_dir: str) -> None:
     """Remove the files of the dataset's tables that nobody needs any more."""
     from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
 
-    api.vacuum(task_settings(Path(schemas_dir)), dataset)
+    settings = task_settings(Path(schemas_dir))
+    if api.begun(settings, dataset):
+        api.vacuum(settings, dataset)
 
 
 def _event_date(partition_key: str | None) -> dt.date:
