@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any, Self
 
 import structlog
 
-from ingest.errors import SourceReplaced
+from ingest.errors import SourceReplaced, SourceUnavailable
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import REPLACED, Bounds, Delivery, Lost, Start, Window
 from ingest.sources import peek
@@ -64,6 +65,11 @@ class RabbitStream(Conversation):
         super().__init__(url, binding)
         self.application = f"land:{binding.queue}" if again_until is None else f"land:{binding.queue}:again"
         self._start, self._again_until = start, again_until
+        self._cancellation: SourceUnavailable | None = None
+
+    async def __aenter__(self) -> Self:
+        self._cancellation = None
+        return await super().__aenter__()
 
     async def ready(self, after: int | None = None) -> int:
         """How many offsets there are to read beyond `after`.
@@ -111,8 +117,8 @@ class RabbitStream(Conversation):
         """Windows until `bounds` end the run or `stop` is set; from the offset behind `after` on.
 
         By default up to what was the stream's last offset when this began. A window is awaited for
-        `bounds.seconds` from its first delivery. Raises `SourceUnavailable` as soon as the connection, the channel
-        or the queue is gone.
+        `bounds.seconds` from its first delivery. Raises `SourceUnavailable` as soon as the connection or the channel
+        is gone. When the stream is, what was received of it is given before.
         """
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
@@ -133,6 +139,8 @@ class RabbitStream(Conversation):
             while run.left > 0 and not run.ended:
                 await self._fill(run, reading)
                 if not run.window:
+                    if self._cancellation is not None:
+                        raise self._cancellation
                     break
                 deliveries, offsets, size = run.take()
                 lost = await self._lost_before(expected, offsets)
@@ -156,11 +164,16 @@ class RabbitStream(Conversation):
             if run.collect(reading.taken):
                 quiet_since = loop.time()
             until = run.until(quiet_since)
-            if run.is_full or len(run.window) >= run.rest or until <= loop.time():
+            is_over = until <= loop.time() or self._cancellation is not None
+            if run.is_full or len(run.window) >= run.rest or is_over:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
                     await self._wake.wait()
+
+    def _cancelled(self, _: Any) -> None:
+        self._cancellation = unavailable(f"the stream {self._binding.queue!r} was deleted, or its leader went away")
+        self._wake.set()
 
     async def _take(self, run: Run, reading: _Reading) -> None:
         """Take what was received as far as it is in the reading's range: a chunk may begin before and end behind it."""

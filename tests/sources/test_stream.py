@@ -250,17 +250,20 @@ class TestAgain:
         assert found[-1].position == 29
 
 
-def test_a_stream_deleted_while_it_is_read_is_an_error(broker: Broker, binding: QueueBinding, publish: Publish) -> None:
-    publish(binding, some(10))
+def test_a_stream_deleted_while_it_is_read_gives_what_was_received_and_is_an_error_then(
+    broker: Broker, binding: QueueBinding, publish: Publish
+) -> None:
+    publish(binding, some(15))
 
     async def deleted() -> None:
         async with RabbitStream(broker.url, binding) as source:
             found = source.windows(Bounds(rows=10, max_seconds=3600, seconds=3600), None, asyncio.Event())
-            await anext(found)
+            assert (await anext(found)).position == 9
             waiting = asyncio.ensure_future(anext(found))
             await asyncio.to_thread(delete, broker, binding)
+            assert (await asyncio.wait_for(waiting, 30)).position == 14
             with pytest.raises(SourceUnavailable, match="deleted"):
-                await asyncio.wait_for(waiting, 30)
+                await asyncio.wait_for(anext(found), 30)
 
     asyncio.run(deleted())
 
