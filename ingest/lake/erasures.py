@@ -13,6 +13,7 @@ from ingest.lake.needle import Needle
 from ingest.lake.places import Places, as_json, storage_errors
 from ingest.model.contract import Column
 from ingest.model.erasure import Erasure, Searched
+from ingest.model.ports import Open
 from ingest.model.tables import STAGES
 
 __all__ = ["Erasures"]
@@ -46,12 +47,18 @@ class Erasures(Places):
             erasing.empty(self.uri("raw", dataset), rows)
 
     def prove(
-        self, dataset: str, value: str, column: Column, others: Sequence[str], *, nobody_is_active: bool
+        self, dataset: str, value: str, column: Column, others: Sequence[str], *, opened: Open, nobody_is_active: bool
     ) -> Searched:
         """Search every byte for the value and what stands for it; remove what holds it and nothing needs."""
         with storage_errors():
             read = {stage: self.read_until(dataset, stage) for stage in STAGES}
             needle = Needle.of(value, column, others)
             return proving.prove(
-                self.storage, dataset, self.uris(dataset), needle, read_until=read, nobody_is_active=nobody_is_active
+                self.storage,
+                dataset,
+                self.uris(dataset),
+                needle,
+                opened=opened,
+                read_until=read,
+                nobody_is_active=nobody_is_active,
             )

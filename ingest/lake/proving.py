@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ingest.lake import paths
 from ingest.lake.commit import open_table
 from ingest.lake.log import appends, files_in
+from ingest.lake.looking import Search
 from ingest.lake.needle import Needle
 from ingest.lake.storage import Storage
 from ingest.model.erasure import Searched
+from ingest.model.ports import Open
 from ingest.model.upkeep import SPARED_HOURS
 
 __all__ = ["prove"]
@@ -59,16 +60,20 @@ def prove(
     uris: Mapping[str, str],
     needle: Needle,
     *,
+    opened: Open,
     read_until: Mapping[str, int],
     nobody_is_active: bool,
 ) -> Searched:
     """Search tables, logs and small files of the dataset; remove what holds the value and may go.
 
+    Bodies are searched as they came and as `opened` gives them: compressed, or as base64, they hide what they hold.
     `read_until` is, by table, the version up to which whoever reads it by version has read it.
     """
     tally = _Tally()
     for stage, uri in uris.items():
-        _search_table(paths.table(stage, dataset), uri, needle, tally, read_until[stage], nobody_is_active)
+        _search_table(
+            paths.table(stage, dataset), uri, Search(needle, opened), tally, read_until[stage], nobody_is_active
+        )
     for path in storage.files("_lakepost"):
         if path.split("/")[2:3] in ([dataset], [f"{dataset}.json"]):
             content = storage.get(path) or b""
@@ -91,7 +96,7 @@ def prove(
 def _search_table(
     name: str,
     uri: str,
-    needle: Needle,
+    search: Search,
     tally: _Tally,
     read_until: int,
     nobody_is_active: bool,  # noqa: FBT001
@@ -103,7 +108,7 @@ def _search_table(
     old = dt.datetime.now(dt.UTC) - dt.timedelta(hours=SPARED_HOURS)
     logged = []
     for file in listed:
-        hit, unreadable = _holds(folder, file, needle, is_live=file.path in known.live)
+        hit, unreadable = _holds(folder, file, search, is_live=file.path in known.live)
         tally.files, tally.bytes = tally.files + 1, tally.bytes + (file.size or 0)
         tally.unreadable += unreadable
         if not hit:
@@ -154,45 +159,24 @@ def _commits(folder: fs.FileSystem) -> Iterator[tuple[int, list[dict[str, dict[s
                 yield int(stem), [json.loads(line) for line in stream.read().splitlines() if line.strip()]
 
 
-def _holds(folder: fs.FileSystem, file: fs.FileInfo, needle: Needle, *, is_live: bool) -> tuple[bool, int]:
+def _holds(folder: fs.FileSystem, file: fs.FileInfo, search: Search, *, is_live: bool) -> tuple[bool, int]:
     """Whether the file holds the value, and how many bodies in it are no text that could be searched."""
     unreadable = 0
     try:
         if not str(file.path).endswith(".parquet"):
             with folder.open_input_stream(file.path) as stream:
-                return needle.is_in(stream.read()), 0
+                return search.needle.is_in(stream.read()), 0
         with folder.open_input_file(file.path) as source:
             for batch in pq.ParquetFile(source).iter_batches(_BATCH_ROWS):
-                if any(needle.is_among(*column) for column in zip(batch.schema.names, batch.columns, strict=True)):
+                if search.finds(batch):
                     return True, unreadable
                 if is_live and "body" in batch.schema.names:
-                    unreadable += _unreadable(batch)
+                    unreadable += search.unreadable(batch)
     except FileNotFoundError:
         return False, 0  # somebody else's vacuum or compaction was faster
     except pa.ArrowException:
         return not is_live, 0  # half a file of a killed writer: who knows
     return False, unreadable
-
-
-def _unreadable(rows: pa.RecordBatch) -> int:
-    packed = pc.fill_null(pc.greater(pc.utf8_length(rows["content_encoding"]), 0), fill_value=False)
-    packed = pc.and_(packed, pc.invert(pc.is_in(rows["content_encoding"], value_set=pa.array(["utf-8", "identity"]))))
-    plain = rows["body"].filter(pc.invert(packed))
-    try:
-        pc.cast(plain, pa.string())
-    except pa.ArrowInvalid:
-        broken = sum(not _is_text(body) for body in plain.to_pylist())
-    else:
-        broken = 0
-    return broken + (pc.sum(packed).as_py() or 0)
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _clean_log(uri: str, folder: fs.FileSystem, read_until: int) -> int:

@@ -272,9 +272,9 @@ class Lake(Protocol):
         ...
 
     def prove(
-        self, dataset: str, value: str, column: Column, others: Sequence[str], *, nobody_is_active: bool
+        self, dataset: str, value: str, column: Column, others: Sequence[str], *, opened: Open, nobody_is_active: bool
     ) -> Searched:
-        """Search every byte for the value and what stands for it; remove what holds it and nothing needs."""
+        """Search every byte, payloads too, for the value and what stands for it; remove what holds it unneeded."""
         ...
 
     def read_raw(self, batch: Batch) -> Iterator[pa.Table]:

@@ -92,7 +92,7 @@ def _round(
     done = _take_out(contract, lake, screen_of(contract, lake, keys, opened), reached)
     column = next(one for one in contract.columns if one.name == contract.erasure_key)
     hashes = [keys.hashed(value, key) for key in keys.by_id]
-    searched = lake.prove(contract.dataset, value, column, hashes, nobody_is_active=nobody_is_active)
+    searched = lake.prove(contract.dataset, value, column, hashes, opened=opened, nobody_is_active=nobody_is_active)
     return dataclasses.replace(done, searched=searched)
 
 

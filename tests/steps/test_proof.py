@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import gzip
 import json
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from ingest.decoding import decode
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.upkeep import SPARED_HOURS
 from ingest.steps import maintain
 from tests.steps.erasing import GONE, KEYS, erase, everywhere, fill
-from tests.steps.shop import Shop, order
+from tests.steps.shop import Shop, body, order
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_replaced_files_that_curate_has_still_to_read_stay(shop: Shop) -> None:
     shop.land(order("b", customer_id=GONE))
     maintain.compact("orders", shop.lake)
     column = next(column for column in shop.contract.columns if column.name == "customer_id")
-    found = shop.lake.prove("orders", GONE, column, [], nobody_is_active=True)
+    found = shop.lake.prove("orders", GONE, column, [], opened=decode.opened, nobody_is_active=True)
     assert (len(found.found), found.waiting, found.removed) == (3, (), 0)
     assert shop.curate().curated == 2
 
@@ -106,4 +108,16 @@ def test_another_persons_row_that_mentions_the_value_stays_and_is_told(shop: Sho
     shop.curate()
     done = erase(shop)
     assert (done.erased, done.proved, done.pending) == (1, False, False)
+    assert {path.split("/")[0] for path in done.searched.found} == {"raw", "curated"}
+
+
+def test_another_persons_row_that_mentions_the_value_is_told_however_it_is_packed(shop: Shop) -> None:
+    """Compressed, and as base64 in an envelope: no plain search of the file would find it."""
+    mention = json.dumps({**body(), "note": f"give it to {GONE}"}).encode()
+    event = {"id": "b", "source": "/s", "data_base64": base64.b64encode(mention).decode()}
+    packed = order("a", raw=gzip.compress(mention))._replace(content_encoding="gzip")
+    shop.land(packed, order(None, raw=json.dumps(event).encode())._replace(content_type="application/cloudevents+json"))
+    shop.curate()
+    done = erase(shop)
+    assert (done.erased, done.proved, done.searched.unreadable) == (0, False, 0)
     assert {path.split("/")[0] for path in done.searched.found} == {"raw", "curated"}
