@@ -82,7 +82,7 @@ def _misjudged(samples: list[Sample], contract: Contract) -> ContractError | Non
     from ingest.validate import Suite
 
     window = Window([sample.delivery for sample in samples], acknowledge=_nobody_waits)
-    raw = raw_rows(window, contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split)
+    raw = raw_rows(window, contract, events=envelope.events)
     rejects = weigh(raw, contract, decode, Suite()).rejects.sort_by([("index", "descending")]).to_pylist()
     places = [place for place, sample in enumerate(samples) for _ in envelope.split(sample.delivery)]
     # Of a sample that holds several events the first reject is told.

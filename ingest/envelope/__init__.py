@@ -6,12 +6,14 @@
     batch       one delivery, several events
     opening     payloads of many rows of raw
     event_date  the partition, from the contract's rule
+    events      all of that for many deliveries, by columns where no framework wrote them
 
 Beside them one module for each producer.
 """
 
 from ingest.envelope.batch import split
 from ingest.envelope.event_date import event_date
+from ingest.envelope.events import events
 from ingest.envelope.identity import identify
 from ingest.envelope.kinds import Kind, recognise
 from ingest.envelope.opening import Opening, opened
@@ -24,6 +26,7 @@ __all__ = [
     "Opening",
     "Payload",
     "event_date",
+    "events",
     "identify",
     "opened",
     "payload_of",

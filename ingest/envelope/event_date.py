@@ -12,9 +12,11 @@ from ingest.envelope.values import iso
 from ingest.model.contract import UNKNOWN_DATE, Contract
 from ingest.model.delivery import Delivery, Identified
 
-__all__ = ["event_date"]
+__all__ = ["BODY", "body_moment", "event_date"]
 
-_BODY = "body:"
+BODY = "body:"
+"""How a rule begins that reads a field of the body."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
@@ -29,10 +31,10 @@ def event_date(delivery: Delivery, identified: Identified, contract: Contract) -
     """
     body: Any = _UNREAD
     for rule in contract.event_time:
-        if rule.startswith(_BODY):
+        if rule.startswith(BODY):
             if body is _UNREAD:
                 body = _json(payload_of(delivery).body)
-            moment = _moment(_at(body, rule.removeprefix(_BODY)))
+            moment = _moment(_at(body, rule.removeprefix(BODY)))
         else:
             moment = identified.time
         if moment is not None:
@@ -42,6 +44,11 @@ def event_date(delivery: Delivery, identified: Identified, contract: Contract) -
 
 
 _UNREAD = object()
+
+
+def body_moment(payload: bytes, path: str) -> dt.datetime | None:
+    """The moment that stands in a JSON payload at FIELD[.FIELD…], as `event_date` reads it."""
+    return _moment(_at(_json(payload), path))
 
 
 def _json(body: bytes) -> Any:

@@ -8,15 +8,16 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ingest.model.arrived import MILLISECONDS
 from ingest.model.delivery import CONTENT_PREFIX, Delivery, Identified
 
-__all__ = ["OFFSET_PREFIX", "content_id", "identify", "position_id"]
+__all__ = ["LAST_MILLISECOND", "OFFSET_PREFIX", "content_id", "identify", "position_id"]
 
 OFFSET_PREFIX = "lakepost:offset:"
 """An `event_id` that begins so is a place in a stream: the delivery brought none of its own."""
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
 _TRACE_HEADERS = frozenset(
     {
@@ -46,9 +47,9 @@ def identify(delivery: Delivery) -> Identified:
 
 
 def _time(delivery: Delivery) -> dt.datetime | None:
-    """The `timestamp_in_ms` header where it is a number of milliseconds since 1970, else AMQP's timestamp."""
-    milliseconds = delivery.headers.get("timestamp_in_ms")
-    if type(milliseconds) is int and 0 <= milliseconds <= _LAST_MILLISECOND:  # a bool is an int, too
+    """The header `MILLISECONDS` where it is a number of milliseconds since 1970, else AMQP's timestamp."""
+    milliseconds = delivery.headers.get(MILLISECONDS)
+    if type(milliseconds) is int and 0 <= milliseconds <= LAST_MILLISECOND:  # a bool is an int, too
         return _EPOCH + dt.timedelta(milliseconds=milliseconds)
     return delivery.timestamp
 

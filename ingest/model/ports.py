@@ -12,8 +12,9 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from ingest.model.account import Account
+from ingest.model.arrived import Arrived
 from ingest.model.contract import Column, Contract
-from ingest.model.delivery import Bounds, Delivery, Identified, Lost, Window
+from ingest.model.delivery import Bounds, Delivery, Lost, Window
 from ingest.model.erasure import Erasure, Searched
 from ingest.model.loss import Loss
 from ingest.model.pinned import AccountOf, PinnedChunk, PinnedDate, PinnedErasure
@@ -25,7 +26,7 @@ __all__ = [
     "AccountOf",
     "Batch",
     "Decode",
-    "Identify",
+    "Events",
     "Lake",
     "Open",
     "Opened",
@@ -33,7 +34,6 @@ __all__ = [
     "PinnedDate",
     "PinnedErasure",
     "Source",
-    "Split",
     "Totals",
     "Validator",
 ]
@@ -73,11 +73,8 @@ class Source(Protocol):
         ...
 
 
-Split = Callable[[Delivery], Sequence[Delivery]]
-"""A delivery → its events, each as a delivery of its own; most are one. Pure; never raises on content."""
-
-Identify = Callable[[Delivery], Identified]
-"""Envelope → event id, type and time. Pure; never raises on content."""
+Events = Callable[[Arrived, Contract], pa.Table]
+"""Deliveries → the events in them, `tables.EVENTS`, in their order. Pure; never raises on content."""
 
 
 @dataclass(frozen=True, slots=True)

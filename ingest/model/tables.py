@@ -14,6 +14,7 @@ from ingest.model.contract import Column, Contract, LogicalType, Protection
 
 __all__ = [
     "ACCOUNTS",
+    "EVENTS",
     "KEYS",
     "LEARNED",
     "MOST_DATES",
@@ -64,6 +65,9 @@ RAW = pa.schema(
         pa.field("event_date", pa.date32(), nullable=False),  # the partition
     ]
 )
+
+EVENTS = pa.schema([field for field in RAW if field.name not in {"window", "row", "operation", "key", "landed_at"}])
+"""What deliveries say of the rows that they become."""
 
 MOST_DATES = 1_000
 """Event dates of one commit: its writer holds a file open for each, about 300 KB."""

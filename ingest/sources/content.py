@@ -16,14 +16,24 @@ from typing import Any, NamedTuple
 
 from ingest.model.delivery import Delivery
 
-__all__ = ["UNREADABLE", "Address", "address", "delivery", "table"]
+__all__ = [
+    "LAST_SECOND",
+    "UNREADABLE",
+    "Address",
+    "Unreadable",
+    "address",
+    "delivery",
+    "field_value",
+    "short",
+    "table",
+]
 
 UNREADABLE = "lakepost:unreadable"
 """The header under which the rest of a header table stands, as text, from the first value that cannot be read."""
 
 _MAX_DEPTH = 16  # of tables and arrays in headers; what lies deeper is kept as text
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _TAG = struct.Struct(">Q?")
@@ -50,8 +60,8 @@ def address(method: bytes) -> Address:
     """Read a `basic.deliver` payload. The broker wrote all of it but the two names."""
     at = 5 + method[4]  # class, method, consumer tag
     tag, redelivered = _TAG.unpack_from(method, at)
-    exchange, at = _short(method, at + 9)
-    routing_key, _ = _short(method, at)
+    exchange, at = short(method, at + 9)
+    routing_key, _ = short(method, at)
     return Address(tag, redelivered, exchange, routing_key)
 
 
@@ -74,9 +84,9 @@ def _with_properties(  # noqa: C901, PLR0912 - one branch per property, in the p
     headers: Mapping[str, Any] = _NOTHING
     properties: dict[str, str] = {}
     if flags & _CONTENT_TYPE:
-        content_type, at = _short(header, at)
+        content_type, at = short(header, at)
     if flags & _CONTENT_ENCODING:
-        content_encoding, at = _short(header, at)
+        content_encoding, at = short(header, at)
     if flags & _HEADERS:
         end = at + 4 + _U32.unpack_from(header, at)[0]
         headers, at = table(header[at + 4 : end]), end
@@ -89,16 +99,16 @@ def _with_properties(  # noqa: C901, PLR0912 - one branch per property, in the p
     if flags & 0x0700:
         at = _texts(header, at, flags, _BEFORE, properties)
     if flags & _MESSAGE_ID:
-        message_id, at = _short(header, at)
+        message_id, at = short(header, at)
     if flags & _TIMESTAMP:
         seconds = _U64.unpack_from(header, at)[0]
         at += 8
-        if seconds <= _LAST_SECOND:
+        if seconds <= LAST_SECOND:
             timestamp = _EPOCH + dt.timedelta(seconds=seconds)
         else:  # not a time, or not in seconds: the number is kept
             properties["timestamp"] = str(seconds)
     if flags & _TYPE:
-        kind, at = _short(header, at)
+        kind, at = short(header, at)
     if flags & 0x001C:
         _texts(header, at, flags, _AFTER, properties)
     return Delivery(
@@ -116,7 +126,8 @@ def _with_properties(  # noqa: C901, PLR0912 - one branch per property, in the p
     )
 
 
-def _short(data: bytes, at: int) -> tuple[str, int]:
+def short(data: bytes, at: int) -> tuple[str, int]:
+    """The short string at `at`, and where it ends."""
     end = at + 1 + data[at]
     return _text(data[at + 1 : end]), end
 
@@ -128,7 +139,7 @@ def _text(data: bytes) -> str:
 def _texts(header: bytes, at: int, flags: int, names: tuple[tuple[int, str], ...], into: dict[str, str]) -> int:
     for flag, name in names:
         if flags & flag:
-            into[name], at = _short(header, at)
+            into[name], at = short(header, at)
     return at
 
 
@@ -139,9 +150,9 @@ def table(data: bytes, depth: int = 0) -> dict[str, Any]:
     while at < len(data):
         start = at
         try:
-            key, at = _short(data, at)
-            values[key], at = _value(data, at, depth)
-        except (IndexError, struct.error, _Unreadable):
+            key, at = short(data, at)
+            values[key], at = field_value(data, at, depth)
+        except (IndexError, struct.error, Unreadable):
             values[UNREADABLE] = _text(data[start:])
             break
     return values
@@ -153,30 +164,34 @@ def _array(data: bytes, depth: int) -> list[Any]:
     while at < len(data):
         start = at
         try:
-            value, at = _value(data, at, depth)
-        except (IndexError, struct.error, _Unreadable):
+            value, at = field_value(data, at, depth)
+        except (IndexError, struct.error, Unreadable):
             values.append({UNREADABLE: _text(data[start:])})
             break
         values.append(value)
     return values
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """A value of a type that nobody defined, or of more bytes than there are."""
 
 
-def _value(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+def field_value(data: bytes, at: int, depth: int = 0) -> tuple[Any, int]:
+    """The value of a table or an array whose type stands at `at`, and where it ends; `depth` tables lie around it.
+
+    Raises `IndexError`, `struct.error` or `Unreadable` for what is none.
+    """
     kind = data[at]
     if kind in _FIXED:
         shape, convert = _FIXED[kind]
         (raw,) = shape.unpack_from(data, at + 1)
         return (raw if convert is None else convert(raw)), at + 1 + shape.size
     if kind not in _LONG:
-        raise _Unreadable
+        raise Unreadable
     begin = at + 5
     end = begin + _U32.unpack_from(data, at + 1)[0]
     if end > len(data):
-        raise _Unreadable
+        raise Unreadable
     inside = data[begin:end]
     if kind == _STRING or (kind in _NESTING and depth >= _MAX_DEPTH):
         return _text(inside), end
@@ -186,7 +201,7 @@ def _value(data: bytes, at: int, depth: int) -> tuple[Any, int]:
 
 
 def _moment(seconds: int) -> dt.datetime | int:
-    return _EPOCH + dt.timedelta(seconds=seconds) if seconds <= _LAST_SECOND else seconds
+    return _EPOCH + dt.timedelta(seconds=seconds) if seconds <= LAST_SECOND else seconds
 
 
 def _decimal(raw: bytes) -> Decimal:

@@ -52,11 +52,15 @@ class Credit:
         self._consumers: list[tuple[str, int]] = []
         self.granted = 0
 
-    async def grow(self, free: int, wanted: int) -> bool:
-        """Add one consumer if `free`, the credit not used up, is scant for the `wanted` messages; true if so."""
-        if free >= wanted or free > self.granted // 2:
+    async def grow(self, free: int, wanted: int, limit: int) -> bool:
+        """Add one consumer if `free`, the credit not used up, is scant for the `wanted` messages; true if so.
+
+        What is granted stays within `limit`.
+        """
+        if free >= wanted or free > self.granted // 2 or self.granted >= limit:
             return False
         step = min(wanted - max(free, 0), _CONSUMER_LIMIT, max(_FIRST, self.granted * (_GROWTH - 1)))
+        step = min(step, limit - self.granted)
         self._consumers.append((await consume(self._channel, self._queue, step), step))
         self.granted += step
         return True

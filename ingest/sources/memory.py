@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from ingest.errors import SourceReplaced, SourceUnavailable
+from ingest.model.arrived import Deliveries
 from ingest.model.delivery import REPLACED, Bounds, Delivery, Lost, Window
 from ingest.model.points import Point
-from ingest.sources.run import Received, Run, rouses
+from ingest.sources.run import Numbered, Run, rouses
 
 __all__ = ["CrashAt", "MemoryBroker", "MemorySource", "SimulatedCrash"]
 
@@ -134,19 +135,23 @@ class MemorySource:
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
         if bounds.max_seconds is None and (self._stream or bounds.allowance is None):
             left = min(left, await self.ready(after))
-        run, wake = Run(bounds, stop, deadline, left), asyncio.Event()
-        received: deque[Received] = deque()
+        run: Run[Numbered] = Run(bounds, stop, deadline, left)
+        wake = asyncio.Event()
+        received: deque[Numbered] = deque()
         with self._broker.listening(wake), rouses(stop, wake):
             while run.left > 0 and not run.ended:
                 begin = await self._fill(run, received, wake, begin)
-                if not run.window:
+                if not run.rows:
                     break
-                deliveries, numbers, _ = run.take()
-                yield Window(deliveries, self._acknowledge(numbers), numbers[-1] if self._stream else None, lost)
+                pieces, _, _ = run.take()
+                numbers = [number for piece in pieces for number in piece.numbers]
+                yield Window(
+                    Deliveries(pieces), self._acknowledge(numbers), numbers[-1] if self._stream else None, lost
+                )
                 lost = ()
                 self._check()
 
-    async def _fill(self, run: Run, received: deque[Received], wake: asyncio.Event, begin: int) -> int:
+    async def _fill(self, run: Run[Numbered], received: deque[Numbered], wake: asyncio.Event, begin: int) -> int:
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
         while True:
@@ -158,7 +163,7 @@ class MemorySource:
                     if found is None:
                         break
                     number, delivery = found
-                    received.append((number, len(delivery.body), delivery))
+                    received.append(Numbered([number], [len(delivery.body)], [delivery]))
                     begin = number + 1
                 run.collect(received)
                 quiet_since = loop.time()

@@ -66,7 +66,7 @@ class _Look(Conversation):
         lowest = start if isinstance(start, int) else 0
         if not await self._asked(start, 1, lowest, patience):
             return None
-        found = (delivery for _, _, delivery in self._parts()[2].received)
+        found = (delivery for chunk in self._parts()[2].received for delivery in chunk)
         return delivered(next(one for one in found if one.headers[OFFSET] >= lowest))
 
     async def last(self, patience: float) -> End | None:
@@ -76,8 +76,8 @@ class _Look(Conversation):
         _, channel, inbox = self._parts()
         async with self._talking("looking at the end of the stream"):
             await channel.queue_declare(self._binding.queue, passive=True, timeout=CONNECT_SECONDS)
-        sizes = [size for _, size, _ in inbox.received]
-        return End(inbox.received[-1][2].headers[OFFSET], sum(sizes) / len(sizes))
+        sizes = [size for chunk in inbox.received for size in chunk.sizes()]
+        return End(inbox.received[-1][-1].headers[OFFSET], sum(sizes) / len(sizes))
 
     async def _asked(self, start: int | str, prefetch: int, lowest: int, patience: float) -> bool:
         """Consume from `start`; true when a message of offset `lowest` or above has come."""
@@ -86,7 +86,7 @@ class _Look(Conversation):
             await consume(channel, self._binding.queue, prefetch, {OFFSET: start})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while not any(delivery.headers[OFFSET] >= lowest for _, _, delivery in inbox.received):
+                while not any(one.headers[OFFSET] >= lowest for chunk in inbox.received for one in chunk):
                     self._wake.clear()
                     self._check()
                     await self._wake.wait()

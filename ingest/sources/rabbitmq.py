@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 
 from ingest.errors import SourceUnavailable, TopologyError
+from ingest.model.arrived import Deliveries
 from ingest.model.contract import QueueBinding
 from ingest.model.dead_letter import as_published
-from ingest.model.delivery import Bounds, Window
+from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.sources.chunk import Chunk
 from ingest.sources.compare import depth
 from ingest.sources.connection import CONNECT_SECONDS, unavailable
 from ingest.sources.conversation import Conversation
@@ -71,29 +73,31 @@ class RabbitQueue(Conversation):
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
         if bounds.max_seconds is None and bounds.allowance is None:
             left = min(left, await self.ready())
-        run = Run(bounds, stop, deadline, left)
+        run: Run[Chunk] = Run(bounds, stop, deadline, left)
         _, channel, inbox = self._parts()
         credit = Credit(channel, self._binding.queue)
         inbox.limit(bounds.bytes)
         with rouses(stop, self._wake):
             while run.left > 0 and not run.ended:
                 await self._fill(run, inbox, credit)
-                if not run.window:
+                if not run.rows:
                     if self._cancellation is not None:
                         raise self._cancellation
                     break
-                deliveries, tags, size = run.take()
+                chunks, count, size = run.take()
+                deliveries: Sequence[Delivery] = Deliveries(chunks)
                 if self._binding.holds_dead_letters:
                     deliveries = [as_published(one, self._binding.queue) for one in deliveries]
                 async with self._talking("consuming"):
                     await credit.shrink(run.keeps())
-                yield Window(deliveries, self._acknowledge(tags[0], tags[-1]))
+                yield Window(deliveries, self._acknowledge(count))
+                del chunks, deliveries
                 inbox.release(size)
                 self._check()
         if run.left > 0 and not stop.is_set():
             await self.ready()  # a connection that is dead, but not closed, is as silent as an empty queue
 
-    async def _fill(self, run: Run, inbox: Inbox, credit: Credit) -> None:
+    async def _fill(self, run: Run[Chunk], inbox: Inbox, credit: Credit) -> None:
         """Collect deliveries into `run` until its window is to be given, or there will be none."""
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
@@ -105,10 +109,9 @@ class RabbitQueue(Conversation):
             until = run.until(quiet_since)
             if run.is_full or until <= loop.time() or self._cancellation is not None:
                 return
-            waiting = len(run.window) + len(inbox.received)
-            free = credit.granted - (self._given + waiting - self._acknowledged)
+            free = credit.granted - (inbox.tag - self._acknowledged)
             async with self._talking("consuming"):
-                if await credit.grow(free, run.room() - len(inbox.received)):
+                if await credit.grow(free, run.room(), run.keeps()):
                     continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
@@ -118,10 +121,10 @@ class RabbitQueue(Conversation):
         self._cancellation = unavailable(f"the queue {self._binding.queue!r} was deleted, or its leader went away")
         self._wake.set()
 
-    def _acknowledge(self, first: int, last: int) -> Callable[[], Awaitable[None]]:
-        """The call that acknowledges the window of tags `first` to `last`, once; and no other window's."""
-        count = last - first + 1
-        self._given += count
+    def _acknowledge(self, count: int) -> Callable[[], Awaitable[None]]:
+        """The call that acknowledges the next `count` deliveries, once; and no other window's."""
+        first, last = self._given + 1, self._given + count
+        self._given = last
         is_done = False
 
         async def acknowledge() -> None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import structlog
 
 from ingest.errors import SourceReplaced, SourceUnavailable
+from ingest.model.arrived import Deliveries
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import REPLACED, Bounds, Delivery, Lost, Start, Window
 from ingest.sources import peek
@@ -21,7 +22,7 @@ from ingest.sources.compare import depth
 from ingest.sources.connection import unavailable
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import consume
-from ingest.sources.run import Received, Run, rouses
+from ingest.sources.run import Numbered, Run, rouses
 
 __all__ = ["RabbitStream"]
 
@@ -46,7 +47,7 @@ class _Reading:
     begin: int
     last: int | None
     credit: int
-    taken: deque[Received] = field(default_factory=deque)
+    taken: deque[Numbered] = field(default_factory=deque)
     unacknowledged: int = 0
     is_through: bool = False
 
@@ -128,7 +129,9 @@ class RabbitStream(Conversation):
             last = -1 if end is None else end.offset
         if last is not None and last < (begin if isinstance(begin, int) else 0):
             return
-        run = Run(bounds, stop, deadline, math.inf if bounds.max_messages is None else bounds.max_messages)
+        run: Run[Numbered] = Run(
+            bounds, stop, deadline, math.inf if bounds.max_messages is None else bounds.max_messages
+        )
         reading = _Reading(begin if isinstance(begin, int) else 0, last, _credit(bounds, end))
         expected = None if after is None or self._again_until is not None else after + 1
         _, channel, inbox = self._parts()
@@ -138,22 +141,23 @@ class RabbitStream(Conversation):
         with rouses(stop, self._wake):
             while run.left > 0 and not run.ended:
                 await self._fill(run, reading)
-                if not run.window:
+                if not run.rows:
                     if self._cancellation is not None:
                         raise self._cancellation
                     break
-                deliveries, offsets, size = run.take()
+                pieces, _, size = run.take()
+                offsets = [offset for piece in pieces for offset in piece.numbers]
                 lost = await self._lost_before(expected, offsets)
                 expected = offsets[-1] + 1
                 position = offsets[-1] if self._again_until is None else None
-                yield Window(deliveries, _kept, position, lost)
+                yield Window(Deliveries(pieces), _kept, position, lost)
                 inbox.release(size)
                 self._check()
         nothing_is_due = last is None or reading.is_through or (expected is None and not isinstance(begin, int))
         if run.left > 0 and not run.ended and not nothing_is_due:
             raise unavailable(f"the stream {self._binding.queue!r} has offset {last} and does not give it")
 
-    async def _fill(self, run: Run, reading: _Reading) -> None:
+    async def _fill(self, run: Run[Numbered], reading: _Reading) -> None:
         """Collect deliveries into `run` until its window is to be given, or there will be none."""
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
@@ -165,7 +169,7 @@ class RabbitStream(Conversation):
                 quiet_since = loop.time()
             until = run.until(quiet_since)
             is_over = until <= loop.time() or self._cancellation is not None
-            if run.is_full or len(run.window) >= run.rest or is_over:
+            if run.is_full or run.rows >= run.rest or is_over:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
@@ -175,21 +179,22 @@ class RabbitStream(Conversation):
         self._cancellation = unavailable(f"the stream {self._binding.queue!r} was deleted, or its leader went away")
         self._wake.set()
 
-    async def _take(self, run: Run, reading: _Reading) -> None:
+    async def _take(self, run: Run[Numbered], reading: _Reading) -> None:
         """Take what was received as far as it is in the reading's range: a chunk may begin before and end behind it."""
         _, channel, inbox = self._parts()
-        tag = None
+        tag = inbox.tag if inbox.received else None
         while inbox.received:
-            tag, size, delivery = inbox.received.popleft()
-            reading.unacknowledged += 1
-            offset = delivery.headers[peek.OFFSET]
-            if offset < reading.begin or (reading.last is not None and offset > reading.last):
-                inbox.release(size)
-            else:
-                reading.taken.append((offset, size, peek.delivered(delivery)))
-            if reading.last is not None and offset >= reading.last:
-                reading.is_through = True
-                run.left = min(run.left, len(run.window) + len(reading.taken))
+            chunk = inbox.received.popleft()
+            for size, delivery in zip(chunk.sizes(), chunk, strict=True):
+                reading.unacknowledged += 1
+                offset = delivery.headers[peek.OFFSET]
+                if offset < reading.begin or (reading.last is not None and offset > reading.last):
+                    inbox.release(size)
+                else:
+                    reading.taken.append(Numbered([offset], [size], [peek.delivered(delivery)]))
+                if reading.last is not None and offset >= reading.last:
+                    reading.is_through = True
+                    run.left = min(run.left, run.rows + len(reading.taken))
         if tag is not None and reading.unacknowledged >= reading.credit // _ACKNOWLEDGED_AT_ONCE:
             reading.unacknowledged = 0
             async with self._talking("consuming"):

@@ -8,29 +8,27 @@ import dataclasses
 import datetime as dt
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import msgspec
+import numpy as np
 import pyarrow as pa
 import structlog
 import uuid6
 
 from ingest.errors import Overtaken, TransientError
 from ingest.model.allowance import Allowance
+from ingest.model.arrived import arrived
 from ingest.model.contract import Contract
-from ingest.model.delivery import Bounds, Delivery, Identified, Lost, Window
+from ingest.model.delivery import Bounds, Lost, Window
 from ingest.model.points import Point, Reached, passing
-from ingest.model.ports import Identify, Lake, Source, Split
+from ingest.model.ports import Events, Lake, Source
 from ingest.model.tables import MOST_DATES, RAW
 from ingest.steps.replaced import unreplaced
 from ingest.steps.together import together
 
-__all__ = ["PATIENCE", "EventDate", "Landed", "Progress", "Screened", "land", "raw_rows"]
-
-EventDate = Callable[[Delivery, Identified, Contract], dt.date]
-"""The contract's event-date rule: a pure function of bytes and properties."""
+__all__ = ["PATIENCE", "Landed", "Progress", "Screened", "land", "raw_rows"]
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows expected."""
@@ -57,14 +55,12 @@ class Landed:
     lost: tuple[Lost, ...] = ()
 
 
-async def land(  # noqa: PLR0913 - its ports
+async def land(
     contract: Contract,
     sources: Sequence[Source],
     lake: Lake,
     *,
-    identify: Identify,
-    event_date: EventDate,
-    split: Split,
+    events: Events,
     bounds: Bounds,
     stop: asyncio.Event,
     reached: Reached = passing,
@@ -75,8 +71,8 @@ async def land(  # noqa: PLR0913 - its ports
     """Take windows from all `sources` at once into raw until `bounds` end the run or `stop` is set.
 
     A window is acknowledged after its commit and never before; whatever was not acknowledged when this
-    ends, however it ends, the source gives again. The commit runs in a thread, so that the connection's
-    heartbeats go on meanwhile. When the lake refuses, the window is kept in hand and tried again after each of
+    ends, however it ends, the source gives again. A window is committed in a thread while the next one is received:
+    one of each is held. When the lake refuses, the window is kept in hand and tried again after each of
     the pauses of `patience` (seconds): giving it back would count as a failed delivery, and a queue with a delivery
     limit throws away what failed too often. `screened` is asked just before each try: somebody may have been erased
     meanwhile.
@@ -94,7 +90,7 @@ async def land(  # noqa: PLR0913 - its ports
     async with contextlib.AsyncExitStack() as stack:
         for source in sources:
             await stack.enter_async_context(source)
-        rows_of = functools.partial(raw_rows, contract=contract, identify=identify, event_date=event_date, split=split)
+        rows_of = functools.partial(raw_rows, contract=contract, events=events)
         landing = _Landing(contract, lake, rows_of, reached, progress, patience, screened, stop)
         ready = {
             one.application: await landing.begin(one) for one in {one.application: one for one in sources}.values()
@@ -159,30 +155,43 @@ class _Landing:
 
     async def drain(self, source: Source, bounds: Bounds, halt: asyncio.Event) -> None:
         """Take the windows of one source."""
-        contract, lake = self.contract, self.lake
-        after = await asyncio.to_thread(lake.position, contract.dataset, source.application)
-        async for window in source.windows(bounds, after, halt):
-            if not window.deliveries:
-                continue
-            self.reached(Point.RECEIVED)
-            await self._tell(source.application, window.lost)
-            async with self.turn:
-                rows = await asyncio.to_thread(self.rows_of, window)
-            append = functools.partial(
-                _append, contract.dataset, lake, source.application, window.position is not None, self.screened
-            )
-            for part in _parts(rows):
-                version = await self._patiently(functools.partial(append, part))
-                self.reached(Point.PART_COMMITTED)
-            self.reached(Point.RAW_COMMITTED)
-            await window.acknowledge()
-            self.reached(Point.ACKNOWLEDGED)
-            done = self.landed
-            newest = max(version, done.raw_version or version)
-            self.landed = Landed(done.rows + rows.num_rows, done.windows + 1, newest, done.lost + window.lost)
-            _log.debug("window landed", source=source.application, rows=rows.num_rows, raw_version=version)
-            if self.progress is not None:
-                self.progress(self.landed.rows, max(self.expected, self.landed.rows))
+        after = await asyncio.to_thread(self.lake.position, self.contract.dataset, source.application)
+        windows = source.windows(bounds, after, halt)
+        committing = asyncio.create_task(asyncio.sleep(0))
+        try:
+            while (window := await _next(windows, committing)) is not None:
+                await committing
+                committing = asyncio.create_task(self._commit(source, window))
+                del window  # it may be large
+        except Exception:
+            await committing  # whatever became of the source: what it gave may be with nobody else
+            raise
+        else:
+            await committing
+        finally:
+            committing.cancel()
+
+    async def _commit(self, source: Source, window: Window) -> None:
+        """Commit a window, then acknowledge it."""
+        self.reached(Point.RECEIVED)
+        await self._tell(source.application, window.lost)
+        async with self.turn:
+            rows = await asyncio.to_thread(self.rows_of, window)
+        acknowledge, moves, lost = window.acknowledge, window.position is not None, window.lost
+        del window  # its bytes are in `rows` now
+        append = functools.partial(_append, self.contract.dataset, self.lake, source.application, moves, self.screened)
+        for part in _parts(rows):
+            version = await self._patiently(functools.partial(append, part))
+            self.reached(Point.PART_COMMITTED)
+        self.reached(Point.RAW_COMMITTED)
+        await acknowledge()
+        self.reached(Point.ACKNOWLEDGED)
+        done = self.landed
+        newest = max(version, done.raw_version or version)
+        self.landed = Landed(done.rows + rows.num_rows, done.windows + 1, newest, done.lost + lost)
+        _log.debug("window landed", source=source.application, rows=rows.num_rows, raw_version=version)
+        if self.progress is not None:
+            self.progress(self.landed.rows, max(self.expected, self.landed.rows))
 
     async def _tell(self, application: str, lost: Sequence[Lost]) -> None:
         """Record what a stream no longer had, before the position passes it."""
@@ -209,6 +218,19 @@ class _Landing:
                 break  # told to stop: one last try
         async with self.turn:
             return await asyncio.to_thread(append, tried=bool(self.patience))
+
+
+async def _next(windows: AsyncIterator[Window], committing: asyncio.Task[None]) -> Window | None:
+    """The next window, null after the last; raises at once what `committing` fails with meanwhile."""
+    following = asyncio.ensure_future(anext(windows, None))
+    try:
+        await asyncio.wait({following, committing}, return_when=asyncio.FIRST_COMPLETED)
+        if committing.done():
+            committing.result()
+        return await following
+    finally:
+        if following.cancel():
+            await asyncio.wait({following})
 
 
 def _append(
@@ -257,39 +279,15 @@ def _renamed(rows: pa.Table) -> pa.Table:
     return named.set_column(1, RAW.field("row"), pa.array(range(rows.num_rows), pa.int32()))
 
 
-def raw_rows(
-    window: Window, contract: Contract, *, identify: Identify, event_date: EventDate, split: Split
-) -> pa.Table:
+def raw_rows(window: Window, contract: Contract, *, events: Events) -> pa.Table:
     """The window, under a new name, as rows of raw, `RAW`: the events of its deliveries, in their order."""
-    deliveries = [event for delivery in window.deliveries for event in split(delivery)]
-    identified = [identify(delivery) for delivery in deliveries]
-    dates = [event_date(delivery, who, contract) for delivery, who in zip(deliveries, identified, strict=True)]
-    count = len(deliveries)
-    columns: dict[str, object] = {
+    rows = pa.concat_tables([events(some, contract) for some in arrived(window.deliveries)])
+    count = rows.num_rows
+    own = {
         "window": pa.repeat(str(uuid6.uuid7()), count),
-        "row": pa.array(range(count), pa.int32()),
-        "body": [delivery.body for delivery in deliveries],
-        "content_type": [delivery.content_type for delivery in deliveries],
-        "content_encoding": [delivery.content_encoding for delivery in deliveries],
-        "event_id": [who.id for who in identified],
-        "event_type": [who.type for who in identified],
-        "event_time": [who.time for who in identified],
+        "row": pa.array(np.arange(count, dtype=np.int32)),
         "operation": pa.nulls(count, pa.string()),
         "key": pa.nulls(count, pa.string()),
-        "source": [delivery.source for delivery in deliveries],
-        "routing_key": [delivery.routing_key for delivery in deliveries],
-        "headers": [_headers(delivery) for delivery in deliveries],
-        "position": [delivery.position for delivery in deliveries],
-        "redelivered": [delivery.redelivered for delivery in deliveries],
         "landed_at": pa.repeat(pa.scalar(dt.datetime.now(dt.UTC), RAW.field("landed_at").type), count),
-        "event_date": dates,
     }
-    return pa.table(columns, schema=RAW)
-
-
-def _headers(delivery: Delivery) -> str | None:
-    """Headers as a JSON object; AMQP properties without a column of their own as `amqp:NAME`; null for none."""
-    if not delivery.headers and not delivery.properties:
-        return None
-    properties = {f"amqp:{name}": value for name, value in delivery.properties.items()}
-    return msgspec.json.encode({**delivery.headers, **properties}, enc_hook=str).decode()
+    return pa.table([own[name] if name in own else rows[name] for name in RAW.names], schema=RAW)

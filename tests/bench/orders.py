@@ -32,7 +32,7 @@ from ingest import envelope
 from ingest.catalog import load
 from ingest.lake import DeltaLake, open_storage
 from ingest.model.contract import UNKNOWN_DATE, Contract, LogicalType
-from ingest.model.delivery import Delivery, Identified, Window
+from ingest.model.delivery import Delivery, Window
 from ingest.model.tables import RAW, arrow_type
 from ingest.steps.land import raw_rows
 
@@ -63,17 +63,12 @@ class Pool:
         """A pool for `rows` rows over `dates` event dates: the same for the same arguments."""
         size = min(rows, _POOL)
 
-        def date(delivery: Delivery, who: Identified, used: Contract) -> dt.date:
-            if envelope.event_date(delivery, who, used) == UNKNOWN_DATE:
-                return UNKNOWN_DATE
-            return shop.BASE_DATE - dt.timedelta(days=zlib.crc32(who.id.encode()) % dates)
-
         pieces: list[pa.Table] = []
         outcomes: list[shop.Outcome] = []
         stream = islice((one for one in shop.messages(size + 1, seed=1) if one.kind is not shop.Kind.BIG), size)
         while sent := list(islice(stream, _PIECE)):
             window = Window([_delivery(one) for one in sent], _nobody_waits)
-            pieces.append(raw_rows(window, contract, identify=envelope.identify, event_date=date, split=envelope.split))
+            pieces.append(_spread(raw_rows(window, contract, events=envelope.events), dates))
             outcomes += [one.outcome for one in sent]
         return cls(contract, pa.concat_tables(pieces).combine_chunks(), tuple(outcomes))
 
@@ -104,6 +99,14 @@ def _delivery(sent: shop.Sent) -> Delivery:
         type=sent.type,
         timestamp=sent.timestamp,
     )
+
+
+def _spread(rows: pa.Table, dates: int) -> pa.Table:
+    """`rows` over so many event dates, but for those whose date is unknown."""
+    days = [zlib.crc32(one.encode()) % dates for one in rows["event_id"].to_pylist()]
+    spread = pa.array([shop.BASE_DATE - dt.timedelta(days=day) for day in days])
+    known = pc.not_equal(rows["event_date"], pa.scalar(UNKNOWN_DATE))
+    return _set(rows, "event_date", pc.if_else(known, spread, rows["event_date"]))
 
 
 def _set(rows: pa.Table, name: str, values: object) -> pa.Table:

@@ -35,7 +35,7 @@ def test_draining_goes_on_while_a_memory_alarm_blocks_publishers(play: Play) -> 
         until("the publisher is blocked", lambda: "block" in scene.broker.ctl("list_connections", "state"))
         code, told = scene.run("land", "orders", settings={"window_rows": 300})
         assert (code, told["landed"]) == (0, 800)
-        assert scene.depth() == (0, 0)
+        until("the broker tells that all is acknowledged", lambda: scene.depth() == (0, 0))
         assert publisher.is_alive()
     finally:
         scene.broker.ctl("set_vm_memory_high_watermark", "absolute", "1GB")

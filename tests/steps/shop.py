@@ -89,9 +89,7 @@ class Shop:
                 self.contract,
                 [source or MemorySource(self.broker)],
                 self.lake,
-                identify=envelope.identify,
-                event_date=envelope.event_date,
-                split=envelope.split,
+                events=envelope.events,
                 bounds=Bounds(rows=rows),
                 stop=asyncio.Event(),
                 reached=reached,
@@ -109,7 +107,9 @@ class Shop:
 
         window = Window(deliveries, kept)
         rows = raw_rows(
-            window, self.contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split
+            window,
+            self.contract,
+            events=envelope.events,
         )
         place = rows.schema.get_field_index("landed_at")
         moments = pa.repeat(pa.scalar(moment, rows.schema.field(place).type), rows.num_rows)

@@ -123,7 +123,9 @@ def test_what_a_land_wrote_that_began_before_is_kept_out_and_goes_with_the_next_
     erase(shop)
     window = Window([order("plain", customer_id=GONE)], _acknowledged)
     rows = raw_rows(
-        window, shop.contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split
+        window,
+        shop.contract,
+        events=envelope.events,
     )
     shop.lake.append_raw("orders", rows, window="late", application="land:other", position=None)
     account = shop.curate()

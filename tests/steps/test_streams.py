@@ -165,9 +165,7 @@ def test_two_lands_at_once_do_not_double(shop: Shop) -> None:
     def faster(point: Point) -> None:
         if point is Point.RECEIVED:
             window = Window([one._replace(position=n) for n, one in enumerate(orders[:3])], kept)
-            rows = raw_rows(
-                window, shop.contract, identify=envelope.identify, event_date=envelope.event_date, split=envelope.split
-            )
+            rows = raw_rows(window, shop.contract, events=envelope.events)
             shop.lake.append_raw("orders", rows, window="theirs", application="land:memory", position=2)
 
     with pytest.raises(Overtaken, match="up to offset 2"):
