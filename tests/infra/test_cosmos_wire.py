@@ -212,6 +212,42 @@ def test_an_id_with_an_encoded_slash_is_found_by_who_encodes_it(wire: Wire, cust
     assert found.body["id"] == "a/b?c"
 
 
+def test_bulk_operations_stand_each_for_itself(wire: Wire, customers: ContainerProxy, cosmos_account: Local) -> None:
+    """As the bulk modes of other SDKs send them: to a range, each with its key, some refused and the others done."""
+
+    def bulk(within: str, *operations: tuple[str, str, str]) -> Answer:
+        body = [
+            {
+                "operationType": kind,
+                "partitionKey": f'["{key}"]',
+                "id": name,
+                "resourceBody": {"id": name, "country": key},
+            }
+            for kind, name, key in operations
+        ]
+        headers = {"x_ms_cosmos_is_batch_request": "True", "x_ms_cosmos_batch_continue_on_error": "True", RANGE: within}
+        return write(wire, customers, body, None, **headers)
+
+    done = bulk("0", ("Create", "1", "IS"), ("Create", "1", "IS"), ("Upsert", "2", "NO"), ("Delete", "9", "NO"))
+    assert done.status == 207
+    assert [one["statusCode"] for one in done.body] == [201, 409, 201, 404]
+    database, name = names(customers)
+    low, _ = cosmos_account.split(database, name, "0")
+    keys = [f"k{n}" for n in range(20)]
+    after = bulk(low["id"], *[("Create", "1", key) for key in keys])
+    assert {one["statusCode"] for one in after.body} == {201, 410}
+    assert bulk("0", ("Create", "3", "IS")).status == 410
+
+
+def test_a_patch_is_a_list_or_an_object(wire: Wire, customers: ContainerProxy) -> None:
+    customers.create_item({"id": "1", "country": "IS"})
+    link = f"{customers.container_link}/docs/1"
+    operation = {"op": "set", "path": "/n", "value": 1}
+    for body, status in (([operation], 200), ({"operations": [operation]}, 200), (operation, 400), ("set", 400)):
+        made = wire.ask("PATCH", f"/{link}", kind="docs", link=link, body=body, x_ms_documentdb_partitionkey='["IS"]')
+        assert made.status == status
+
+
 def test_an_unknown_path_is_refused_and_the_admin_endpoint_has_its_own(wire: Wire) -> None:
     assert wire.ask("GET", "/dbs/x/users", kind="users", link="dbs/x").status == 400
     assert wire.plain("GET", "/_emulator/nothing", {}).status == 404

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from cosmos.auth import issue
-from cosmos.documents import partition_key
 from cosmos.errors import bad_request, not_found
 from cosmos.faults import Fault, Faults
+from cosmos.keys import partition_key
 from cosmos.ranges import Range
 from cosmos.resources import Container
 from cosmos.service import Service

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from calendar import timegm
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from email.utils import parsedate
 from typing import Any, Final
 
 import msgspec
 
-from cosmos import epk, feed
-from cosmos.errors import Refused, bad_request, too_large
-from cosmos.items import LIMIT, Item, ItemKey, Items, Unit
+from cosmos import feed
+from cosmos.errors import Refused, bad_request, gone, too_large
+from cosmos.items import LIMIT, Item, Items, Unit
+from cosmos.keys import ItemKey, key_values, partition_key
 from cosmos.ranges import Range, Ranges
 from cosmos.reading import read_items, scope_of
 from cosmos.resources import Container
@@ -48,6 +49,8 @@ class Documents:
         if call.flag("x-ms-cosmos-is-batch-request"):
             if len(call.body) > LIMIT:
                 raise too_large()
+            if not call.flag("x-ms-cosmos-batch-atomic"):
+                return self._bulk(call, container)
             key = self._key(call, container)
             return self.transaction(container, key, call.json(), limit=_BATCH)
         return self._create(call, container)
@@ -67,12 +70,32 @@ class Documents:
                 for operation in operations:
                     results.append(self._operation(container, unit, operation))  # noqa: PERF401 - the refused one's place
         except Refused as refused:
-            failed = {"statusCode": refused.status, "subStatusCode": refused.substatus, "requestCharge": 1.0}
             others = {"statusCode": 424, "requestCharge": 0.0}
-            answers = [failed if i == len(results) else others for i in range(len(operations))]
+            answers = [_failed(refused) if i == len(results) else others for i in range(len(operations))]
             return Reply(207, msgspec.json.encode(answers), content_path(container)), unit.range
         charge = sum(result["requestCharge"] for result in results)
         return Reply(200, msgspec.json.encode(results), content_path(container), charge), unit.range
+
+    def _bulk(self, call: Call, container: Container) -> tuple[Reply, Range]:
+        """Operations on a range, each with its partition key and a transaction of its own, as SDKs' bulk modes send."""
+        within = scope_of(call, container, self._ranges).within
+        operations = call.json()
+        if within is None or not isinstance(operations, list) or not 0 < len(operations) <= _BATCH:
+            raise bad_request(f"A bulk request names its range and has 1 to {_BATCH} operations.")
+        results: list[dict[str, Any]] = []
+        for operation in operations:
+            try:
+                key = partition_key(container, key_values(str(operation.get("partitionKey"))))
+                unit = self.items.unit(container, key)
+                if unit.range.no != within.no:
+                    raise gone(within.id)
+                with self._store.transaction():
+                    results.append(self._operation(container, unit, operation))
+            except Refused as refused:
+                results.append(_failed(refused))
+        charge = sum(result["requestCharge"] for result in results)
+        status = 200 if all(result["statusCode"] < 400 for result in results) else 207  # noqa: PLR2004
+        return Reply(status, msgspec.json.encode(results), content_path(container), charge), within
 
     def _operation(self, container: Container, unit: Unit, operation: Any) -> dict[str, Any]:
         if not isinstance(operation, dict):
@@ -192,23 +215,16 @@ class Documents:
         return self.retention if minutes is None or self.retention is None else int(minutes) * 60
 
 
+def _failed(refused: Refused) -> dict[str, Any]:
+    return {"statusCode": refused.status, "subStatusCode": refused.substatus, "requestCharge": 1.0}
+
+
 def _check_modelled(call: Call) -> None:
     """400 for what would be answered wrongly if it were passed over."""
     if "x-ms-documentdb-pre-trigger-include" in call.headers or "x-ms-documentdb-post-trigger-include" in call.headers:
         raise bad_request("This emulator has no triggers.")
     if call.kind == "write" and "if-none-match" in call.headers:
         raise bad_request("This emulator does not serve If-None-Match on a write: create refuses what exists.")
-
-
-def partition_key(container: Container, values: Sequence[epk.Scalar]) -> ItemKey:
-    """400 when it has not one value per level."""
-    if len(values) != len(container.paths):
-        raise bad_request(
-            "Partition key provided either doesn't correspond to definition in the collection or doesn't"
-            " match partition key field values specified in the document.",
-            1001,
-        )
-    return ItemKey.of(values)
 
 
 def _since(headers: Mapping[str, str]) -> int | None:

@@ -7,7 +7,7 @@ history in the wire format of the all-versions-and-deletes change feed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ import msgspec
 
 from cosmos import epk
 from cosmos.errors import Refused, bad_request, conflict, not_found, precondition_failed, too_large
+from cosmos.keys import ItemKey
 from cosmos.patch import patched
 from cosmos.query import matches
 from cosmos.ranges import Range, Ranges
 from cosmos.resources import Container, item_rid
 from cosmos.store import Store
 
-__all__ = ["LIMIT", "Item", "ItemKey", "Items", "Unit"]
+__all__ = ["LIMIT", "Item", "Items", "Unit"]
 
 LIMIT: Final = 2 * 1024 * 1024  # bytes of one item, and of the request of one transaction
 
@@ -29,24 +30,6 @@ _ID_LIMIT: Final = 1023
 _MISMATCH: Final = 1001
 _SYSTEM: Final = ("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn")
 _COLUMNS: Final = "seq, range, id, born, body, etag, ts, lsn"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemKey:
-    """A partition key: its values, its place in the hash space, and a text that two keys share only if equal."""
-
-    values: tuple[epk.Scalar, ...]
-    place: str
-    text: str
-
-    @classmethod
-    def of(cls, values: Sequence[epk.Scalar]) -> ItemKey:
-        """Of one value per level."""
-        try:
-            shown = [{} if isinstance(value, epk.Undefined) else _number(value) for value in values]
-        except OverflowError:
-            raise bad_request("A number of the partition key is out of range.") from None
-        return cls(tuple(values), epk.effective(values), msgspec.json.encode(shown).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +113,17 @@ class Items:
         _match(old, if_match)
         return self._write(container, unit, body, old)
 
-    def patch(
-        self, container: Container, unit: Unit, name: str, request: Mapping[str, Any], if_match: str | None
-    ) -> Item:
-        """`request`: `operations`, and `condition`, a predicate as in a query (412 when it does not hold)."""
+    def patch(self, container: Container, unit: Unit, name: str, request: Any, if_match: str | None) -> Item:
+        """`request`: operations, or `operations` and `condition`, a predicate as in a query (412 when not true)."""
         old = self.find(container, unit.key, name)
         _match(old, if_match)
         known = msgspec.json.decode(old.body)
-        condition = request.get("condition")
+        operations, condition = request, None
+        if isinstance(request, dict):
+            operations, condition = request.get("operations"), request.get("condition")
         if condition is not None and not matches(str(condition), known):
             raise precondition_failed()
-        body = patched(known, request.get("operations"), protected=("id", *[path[0] for path in container.paths]))
+        body = patched(known, operations, protected=("id", *[path[0] for path in container.paths]))
         self._check(container, unit.key, body)
         return self._write(container, unit, body, old)
 
@@ -275,8 +258,3 @@ def _match(item: Item, if_match: str | None) -> None:
 
 def _is_ttl(ttl: Any) -> bool:
     return isinstance(ttl, int) and not isinstance(ttl, bool) and (ttl > 0 or ttl == -1)
-
-
-def _number(value: epk.Scalar) -> Any:
-    """1 and 1.0 are one key."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -14,7 +14,7 @@ import msgspec
 from cosmos import epk
 from cosmos.errors import Refused, bad_request, gone
 from cosmos.feed import PAGE_BYTES, page_limit
-from cosmos.items import ItemKey
+from cosmos.keys import ItemKey
 from cosmos.query import Query, parsed
 from cosmos.ranges import Range, Ranges
 from cosmos.resources import Container

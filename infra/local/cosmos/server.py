@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -58,10 +57,10 @@ class Server:
             fault = self._faults.take(call.kind, call.path[3] if len(call.path) > 3 else None)  # noqa: PLR2004
             reply = await self._befallen(call, fault)
         except Refused as refused:
-            reply = refusal(refused, _activity(call))
+            reply = refusal(refused, call.activity)
         except Exception:  # noqa: BLE001 - as the service would: told, and the next request is served
             _LOG.exception("%s %s", call.verb, "/".join(call.path))
-            reply = refusal(Refused(500, "The emulator failed, and says why on standard error."), _activity(call))
+            reply = refusal(Refused(500, "The emulator failed, and says why on standard error."), call.activity)
         self._control.usage.add(call.kind, reply)
         if fault is not None and fault.cut is not None:
             return await _cut(request, fault, _response(reply, call))
@@ -81,7 +80,7 @@ class Server:
         try:
             return answer(call)
         except Refused as refused:
-            return refusal(refused, _activity(call))
+            return refusal(refused, call.activity)
 
 
 async def _cut(request: web.BaseRequest, fault: Fault, response: web.Response) -> web.StreamResponse:
@@ -96,14 +95,10 @@ async def _cut(request: web.BaseRequest, fault: Fault, response: web.Response) -
     return response
 
 
-def _activity(call: Call) -> str:
-    return call.headers.get("x-ms-activity-id") or str(uuid.uuid4())
-
-
 def _response(reply: Reply, call: Call) -> web.Response:
     headers = {
         **_HEADERS,
-        "x-ms-activity-id": _activity(call),
+        "x-ms-activity-id": call.activity,
         "x-ms-request-charge": f"{reply.charge:.2f}",
         "date": formatdate(usegmt=True),
         **reply.headers,

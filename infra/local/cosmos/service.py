@@ -10,7 +10,7 @@ import msgspec
 from cosmos.documents import Documents
 from cosmos.errors import Refused, bad_request, not_found
 from cosmos.faults import Budget
-from cosmos.items import ItemKey
+from cosmos.keys import ItemKey
 from cosmos.query import parsed
 from cosmos.ranges import Range, Ranges
 from cosmos.resources import Container, Resources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 
 from cosmos import epk
 from cosmos.errors import CODES, Refused, bad_request
+from cosmos.keys import key_values
 from cosmos.resources import Container
 
 __all__ = ["Call", "Reply", "call_of", "content_path", "feed_reply", "json_reply", "refusal"]
@@ -18,13 +20,17 @@ __all__ = ["Call", "Reply", "call_of", "content_path", "feed_reply", "json_reply
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `path`: the decoded segments; `headers`: names in lower case; `base`: scheme and host as asked."""
+    """A request. `path`: the decoded segments; `headers`: names in lower case; `base`: scheme and host as asked.
+
+    `activity`: what the client calls it, or a name of its own.
+    """
 
     verb: str
     path: tuple[str, ...]
     headers: Mapping[str, str]
     body: bytes
     base: str
+    activity: str
 
     def flag(self, name: str) -> bool:
         """Whether the header says true."""
@@ -40,19 +46,9 @@ class Call:
             ) from None
 
     def partition_key(self) -> tuple[epk.Scalar, ...] | None:
-        """Of `x-ms-documentdb-partitionkey`; null without the header. `{}` is undefined, `[]` a key of no level."""
+        """Of `x-ms-documentdb-partitionkey`; null without the header."""
         header = self.headers.get("x-ms-documentdb-partitionkey")
-        if header is None:
-            return None
-        try:
-            values = msgspec.json.decode(header)
-        except msgspec.DecodeError:
-            values = None
-        if not isinstance(values, list) or any(
-            isinstance(one, list) or (isinstance(one, dict) and one) for one in values
-        ):
-            raise bad_request(f"Partition key {header} is invalid.")
-        return tuple(epk.UNDEFINED if one == {} else one for one in values)
+        return None if header is None else key_values(header)
 
     @property
     def kind(self) -> str:
@@ -89,7 +85,8 @@ def call_of(verb: str, target: str, headers: Mapping[str, str], body: bytes, bas
     """Of a request line as sent: a segment is decoded after the path was taken apart, so an id may hold `%2F`."""
     path = target.partition("?")[0].strip("/")
     segments = tuple(unquote(part) for part in path.split("/")) if path else ()
-    return Call(verb, segments, headers, body, base)
+    activity = headers.get("x-ms-activity-id") or str(uuid.uuid4())
+    return Call(verb, segments, headers, body, base, activity)
 
 
 def json_reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None, charge: float = 1.0) -> Reply:
