@@ -53,6 +53,7 @@ def test_a_budget_of_request_units_slows_a_reader_down(customers: ContainerProxy
     cosmos_account.usage(reset=True)
     assert len(changes(customers, start_time="Beginning")) == 100
     usage = cosmos_account.usage()
+    assert customers.get_throughput().offer_throughput == 200
     cosmos_account.budget(database, name, None)
     assert usage["statuses"]["429"] >= 1
     assert usage["units"]["feed"] >= 20  # the refusals cost nothing

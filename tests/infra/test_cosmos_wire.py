@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from azure.core.credentials import AccessToken
 from azure.cosmos import ContainerProxy, CosmosClient, documents
+from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from cosmos import Local
 from tests.certificates import Authority
@@ -239,6 +240,13 @@ def test_bulk_operations_stand_each_for_itself(wire: Wire, customers: ContainerP
     assert bulk("0", ("Create", "3", "IS")).status == 410
 
 
+def test_a_query_is_told_by_its_header_or_its_type(wire: Wire, customers: ContainerProxy) -> None:
+    customers.create_item({"id": "1", "country": "IS"})
+    for headers in ({"x_ms_documentdb_isquery": "True"}, {"content_type": "application/query+json"}):
+        found = write(wire, customers, {"query": "SELECT VALUE c.id FROM c"}, **headers)
+        assert (found.status, found.body["Documents"]) == (200, ["1"])
+
+
 def test_a_patch_is_a_list_or_an_object(wire: Wire, customers: ContainerProxy) -> None:
     customers.create_item({"id": "1", "country": "IS"})
     link = f"{customers.container_link}/docs/1"
@@ -248,8 +256,12 @@ def test_a_patch_is_a_list_or_an_object(wire: Wire, customers: ContainerProxy) -
         assert made.status == status
 
 
-def test_an_unknown_path_is_refused_and_the_admin_endpoint_has_its_own(wire: Wire) -> None:
+def test_an_unknown_path_is_refused_and_the_admin_endpoint_has_its_own(wire: Wire, customers: ContainerProxy) -> None:
     assert wire.ask("GET", "/dbs/x/users", kind="users", link="dbs/x").status == 400
+    link = customers.container_link
+    assert wire.ask("GET", f"/{link}/sprocs", kind="sprocs", link=link).status == 400
+    with pytest.raises(CosmosHttpResponseError, match="does not serve"):
+        customers.delete_all_items_by_partition_key("IS")
     assert wire.plain("GET", "/_emulator/nothing", {}).status == 404
     assert wire.plain("POST", "/_emulator/split", {}, {"database": "x"}).status == 400
 

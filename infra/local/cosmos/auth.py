@@ -63,6 +63,8 @@ def _links(segments: Sequence[str]) -> list[tuple[str, str]]:
     """Resource type and link of a path, by name and, as the path may hold resource ids, by id in lower case."""
     if not segments:
         return [("", "")]
+    if segments[4:5] == ("operations",):  # on a container, and signed as it
+        return [("colls", "/".join(segments[:4]))]
     if len(segments) % 2:  # a feed: its type comes last, its owner's link before
         kind, owner = segments[-1], segments[:-1]
         return [(kind, "/".join(owner)), (kind, owner[-1].lower() if owner else "")]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from cosmos.documents import Documents
-from cosmos.errors import Refused, bad_request, not_found
+from cosmos.errors import Refused, bad_request
 from cosmos.faults import Budget
 from cosmos.keys import ItemKey
 from cosmos.query import parsed
@@ -59,7 +59,7 @@ class Service:
             return self._pkranges(call, container)
         if path[4] == "docs" and size <= _LEVELS + 2:
             return self._documents(call, container)
-        raise not_found("Resource Not Found. Learn more: https://aka.ms/cosmosdb-tsg-not-found")
+        raise bad_request(f"This emulator does not serve {'/'.join(path[4:])!r} of a container, see its README.")
 
     def _documents(self, call: Call, container: Container) -> Reply:
         rate = container.throughput
@@ -142,6 +142,8 @@ class Service:
         return json_reply(body, headers={"etag": etag, **content_path(container)})
 
     def _offers(self, call: Call) -> Reply:
+        if call.verb != "GET" and not call.is_query:
+            raise bad_request("This emulator does not change throughput: its admin endpoint sets a budget.")
         offers = [_offer(one) for database in self.resources.databases() for one in self.resources.containers(database)]
         found = _chosen(call, [one for one in offers if one["content"]["offerThroughput"] is not None])
         return json_reply({"_rid": "", "Offers": found, "_count": len(found)})

@@ -67,8 +67,9 @@ class Call:
 
     @property
     def is_query(self) -> bool:
-        """A query, or a request for its plan."""
-        return self.flag("x-ms-documentdb-isquery") or self.flag("x-ms-cosmos-is-query-plan-request")
+        """A query, or a request for its plan; SDKs differ in how they say so."""
+        typed = self.headers.get("content-type", "").partition(";")[0] == "application/query+json"
+        return typed or self.flag("x-ms-documentdb-isquery") or self.flag("x-ms-cosmos-is-query-plan-request")
 
 
 @dataclass(slots=True)
