@@ -12,32 +12,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from ingest.errors import ConfigurationError
+from lakepost_url import RABBITMQ, extra_of, url_of
 
 if TYPE_CHECKING:
     from ingest.settings import Settings
 
 __all__ = ["LAKE", "RABBITMQ", "lake_url", "pii_keys", "rabbitmq_url", "task_settings"]
 
-RABBITMQ = "lakepost_rabbitmq"
 LAKE = "lakepost_lake"
-
-_TLS = {
-    "ca_file": "cacertfile",
-    "cert_file": "certfile",
-    "key_file": "keyfile",
-    "server_name": "server_name_indication",
-}
-"""Extras of the Connection → options of the URL, which `ingest.sources.address` reads."""
 
 
 def task_settings(schemas_dir: Path) -> Settings:
@@ -59,29 +50,14 @@ def task_settings(schemas_dir: Path) -> Settings:
 
 def rabbitmq_url(connection: Connection) -> str:
     """The AMQP URL, every part quoted. Its secret parts are masked in the task's log from here on."""
-    if not connection.host:
-        raise ConfigurationError(f"Connection {RABBITMQ} has no host", remedy="set host, login and password on it")
-    extra = _extra(connection)
-    options = {option: str(extra[name]) for name, option in _TLS.items() if extra.get(name)}
-    tls = bool(extra.get("tls")) or connection.conn_type == "amqps"
-    who = "" if "certfile" in options and not connection.login else f"{_credentials(connection)}@"
-    host = f"[{connection.host}]" if ":" in connection.host else connection.host
-    port = connection.port or (5671 if tls else 5672)
-    virtual_host = quote(connection.schema or "/", safe="")
-    query = f"?{urlencode(options)}" if options else ""
-    return f"{'amqps' if tls else 'amqp'}://{who}{host}:{port}/{virtual_host}{query}"
-
-
-def _credentials(connection: Connection) -> str:
-    login, password = quote(connection.login or "guest", safe=""), quote(connection.password or "guest", safe="")
     if connection.password:
-        mask_secret(password)  # Airflow masks the password itself, not its quoted form
-    return f"{login}:{password}"
+        mask_secret(quote(connection.password, safe=""))  # Airflow masks the password itself, not its quoted form
+    return url_of(connection)
 
 
 def lake_url(connection: Connection) -> str:
     """The lake's URL: extra `url`, else a URL as host, else an absolute path as host and schema."""
-    if url := _extra(connection).get("url"):
+    if url := extra_of(connection).get("url"):
         return str(url)
     host = connection.host or ""
     if "://" in host:
@@ -95,7 +71,7 @@ def lake_url(connection: Connection) -> str:
 
 def pii_keys(connection: Connection) -> str | None:
     """The keys in the extra `pii_keys`, as in LAKEPOST_PII_KEYS. Each is masked in the task's log from here on."""
-    keys = _extra(connection).get("pii_keys")
+    keys = extra_of(connection).get("pii_keys")
     if keys is None:
         return None
     for entry in str(keys).split(","):
@@ -109,14 +85,3 @@ def _defined(name: str) -> Connection | None:
         return Connection.get(name)  # type: ignore[no-any-return]
     except AirflowNotFoundException:
         return None
-
-
-def _extra(connection: Connection) -> dict[str, Any]:
-    """The extra as an object. Not `extra_dejson`: that masks every value, `true` and the lake's URL included."""
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except json.JSONDecodeError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConfigurationError(f"Connection {connection.conn_id}: extra is not a JSON object", remedy="correct it")
-    return extra

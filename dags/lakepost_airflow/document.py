@@ -36,6 +36,8 @@ def broken_document(dataset: str, error: ContractError) -> str:
 
 def _source(contract: Contract) -> str:
     schedule = f"`{contract.schedule}` (UTC)" if contract.schedule else "only when triggered"
+    if contract.wake_on_messages:
+        schedule += ", and as soon as messages wait"
     queues = "\n".join(f"- {_queue(source)}" for source in contract.sources)
     return (
         f"## Source\n\n{queues}\n\nRuns {schedule}. The event date is read from"

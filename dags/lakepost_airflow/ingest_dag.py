@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from airflow.sdk import DAG, Param, PartitionedAtRuntime, task
+from airflow.sdk import DAG, Asset, AssetWatcher, Param, PartitionedAtRuntime, task
 from airflow.sdk.exceptions import AirflowException
 
 from ingest import catalog
@@ -16,7 +16,8 @@ from ingest.model.upkeep import TASK_TIMEOUTS
 from lakepost_airflow import tasks
 from lakepost_airflow.document import broken_document, contract_document
 from lakepost_airflow.retries import RETRIES
-from lakepost_timetable import RuntimePartitionedCron
+from lakepost_timetable import RuntimePartitionedAssetOrCron, RuntimePartitionedCron
+from lakepost_trigger import MessagesWaiting
 
 __all__ = ["ingest_dag", "ingest_dags"]
 
@@ -90,7 +91,9 @@ def _broken_dag(dataset: str, error: ContractError) -> DAG:
     return dag
 
 
-def _timetable(contract: Contract) -> RuntimePartitionedCron | PartitionedAtRuntime:
+def _timetable(
+    contract: Contract,
+) -> RuntimePartitionedCron | RuntimePartitionedAssetOrCron | PartitionedAtRuntime:
     if contract.schedule is None:
         return PartitionedAtRuntime()
     timetable = RuntimePartitionedCron(contract.schedule, timezone="UTC")
@@ -101,7 +104,21 @@ def _timetable(contract: Contract) -> RuntimePartitionedCron | PartitionedAtRunt
             f"schemas/{contract.dataset}: the schedule {contract.schedule!r} is no cron expression: {error}",
             remedy="write five fields, for example `*/15 * * * *`",
         ) from error
-    return timetable
+    if not contract.wake_on_messages:
+        return timetable
+    asset: Any = _waiting_asset(contract)  # the timetable takes the SDK's asset too
+    return RuntimePartitionedAssetOrCron(timetable=timetable, assets=[asset])
+
+
+def _waiting_asset(contract: Contract) -> Asset:
+    """What has an event when messages wait. It is not the curated asset: those who read that want rows."""
+    trigger = MessagesWaiting(contract.dataset, [source.queue for source in contract.sources])
+    return Asset(
+        name=f"waiting/{contract.dataset}",
+        uri=f"lakepost://waiting/{contract.dataset}",
+        group="lakepost",
+        watchers=[AssetWatcher(name=f"rabbitmq/{contract.dataset}", trigger=trigger)],
+    )
 
 
 def _params() -> dict[str, Param]:

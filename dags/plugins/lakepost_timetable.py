@@ -1,4 +1,4 @@
-"""The plugin timetable: a cron cadence whose runs learn their partitions while they work.
+"""The plugin timetables: a cron cadence, alone or beside assets, whose runs learn their partitions while they work.
 
 Airflow loads it from its plugins folder in every component and puts that folder on the import path,
 so a DAG file imports it by its bare name.
@@ -7,9 +7,10 @@ so a DAG file imports it by its bare name.
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
-__all__ = ["LakepostTimetables", "RuntimePartitionedCron"]
+__all__ = ["LakepostTimetables", "RuntimePartitionedAssetOrCron", "RuntimePartitionedCron"]
 
 
 class RuntimePartitionedCron(CronTriggerTimetable):
@@ -22,8 +23,14 @@ class RuntimePartitionedCron(CronTriggerTimetable):
     partitioned_at_runtime = True
 
 
+class RuntimePartitionedAssetOrCron(AssetOrTimeSchedule):
+    """Runs on a cron expression, and whenever an asset has an event."""
+
+    partitioned_at_runtime = True
+
+
 class LakepostTimetables(AirflowPlugin):
-    """Registers the timetable: Airflow refuses to serialise one that no plugin names."""
+    """Registers the timetables: Airflow refuses to serialise one that no plugin names."""
 
     name = "lakepost_timetables"
-    timetables = [RuntimePartitionedCron]  # noqa: RUF012 - a plain list is what AirflowPlugin declares
+    timetables = [RuntimePartitionedCron, RuntimePartitionedAssetOrCron]  # noqa: RUF012 - a plain list is what AirflowPlugin declares

@@ -86,6 +86,21 @@ class AirflowApi:
         found = self._ask("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after", "limit": 100})
         return list(found["dag_runs"])
 
+    def wait_for_run(self, dag_id: str, run_type: str, deadline: float) -> str:
+        """Wait up to `deadline` seconds for a run of that type (`scheduled`, `asset_triggered`); returns its id.
+
+        Raises:
+            TimeoutError: there is none; the message has those there are.
+        """
+        until = time.monotonic() + deadline
+        while True:
+            runs = self.runs(dag_id)
+            if found := next((run for run in runs if run["run_type"] == run_type), None):
+                return str(found["dag_run_id"])
+            if time.monotonic() > until:
+                raise TimeoutError(f"no {run_type} run of {dag_id} after {deadline:.0f} s: {runs}")
+            time.sleep(_POLL_SECONDS)
+
     def wait(self, dag_id: str, run_id: str, deadline: float, *, on_change: OnChange | None = None) -> str:
         """Wait up to `deadline` seconds until the run is over; returns `success` or `failed`.
 

@@ -27,10 +27,10 @@ _PATIENCE = 5.0  # the API server may take long to go, and has nothing to lose
 
 _SHIM = """\
 #!/bin/sh
-# `airflow standalone` finds its components here first. Nothing is deferrable, so no triggerer; and the
+# `airflow standalone` finds its components here first. Only datasets that wake on messages need a triggerer; and the
 # log servers would listen on every interface, while the API server reads the same logs from disk.
 case "$1" in
-  triggerer) exec sleep infinity ;;
+  triggerer) shift; {triggerer} ;;
   scheduler) shift; exec "{airflow}" scheduler --skip-serve-logs "$@" ;;
   *) exec "{airflow}" "$@" ;;
 esac
@@ -54,12 +54,14 @@ class Airflow(AirflowApi):
 
     `dags` is the DAG folder, with `plugins` inside. `env` is added to the environment of every component
     and task. Without a `port` a free one is taken. `tied` ends Airflow with this process, even a killed one.
+    `triggerer` starts one, for datasets that wake on messages.
     """
 
     def __init__(
         self, folder: Path, *, dags: Path, port: int | None = None, env: Mapping[str, str] | None = None,
-        tied: bool = False,
+        tied: bool = False, triggerer: bool = False,
     ) -> None:  # fmt: skip
+        self._triggerer = triggerer
         self.folder, self.dags, self.port = folder.absolute(), dags.absolute(), port or free_port()
         self._chosen, self._env, self._tied = port is not None, dict(env or {}), tied
         self._process: subprocess.Popen[bytes] | None = None
@@ -136,7 +138,10 @@ class Airflow(AirflowApi):
         executable = Path(sys.executable).with_name("airflow")
         shim = self.folder / "bin" / "airflow"
         shim.parent.mkdir(exist_ok=True)
-        shim.write_text(_SHIM.format(airflow=executable))
+        triggerer = (
+            f'exec "{executable}" triggerer --skip-serve-logs "$@"' if self._triggerer else "exec sleep infinity"
+        )
+        shim.write_text(_SHIM.format(airflow=executable, triggerer=triggerer))
         shim.chmod(0o755)
         command = [str(executable), "standalone"]
         with self.log_file.open("wb") as log:

@@ -120,7 +120,7 @@ class Stack:
         port = self._port(AIRFLOW_PORT)
         schemas = self._environment.get("LAKEPOST_SCHEMAS_DIR", str(ROOT / "schemas"))
         told = airflow_connections(broker.url, self.lake) | {"LAKEPOST_SCHEMAS_DIR": schemas}
-        airflow = Airflow(self.folder / "airflow", dags=ROOT / "dags", port=port, env=told)
+        airflow = Airflow(self.folder / "airflow", dags=ROOT / "dags", port=port, env=told, triggerer=True)
         with self._console.status("starting Airflow (about half a minute)"):
             try:
                 airflow.start()

@@ -80,14 +80,14 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         problem = "missing" if name is None else f"{shown(name)} is not the folder's name"
         remedy = f"write `name: {dataset}`, or rename the folder"
         raise contract.wrong(("name",), problem, remedy=remedy)
-    columns = read_columns(contract)
+    columns, sources = read_columns(contract), read_sources(contract)
     suite = read_suite(read_json(suite_document, f"{where}/{SUITE_FILE}"), columns, dataset)
     return Contract(
         dataset=dataset,
         version=contract.value["version"],
         description=_description(contract),
         columns=columns,
-        sources=read_sources(contract),
+        sources=sources,
         expectations=derived(columns) + suite,
         digest=hashlib.sha256(b"\0".join(text.encode() for text in (document, suite_document))).hexdigest(),
         document=document,
@@ -95,7 +95,7 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         suite_document=suite_document,
         owner=(contract.value.get("team") or {}).get("name", ""),
         tags=tuple(contract.value.get("tags", ())),
-        **read_extensions(contract, columns),
+        **read_extensions(contract, columns, sources),
     )
 
 

@@ -83,7 +83,9 @@ _RULES = frozenset({"required", "minimum", "maximum", "min_length", "max_length"
 """They are expectations, and compared as such: moving one to the suite changes nothing."""
 
 _OF_CONTRACT: Mapping[str, tuple[_Effect, str]] = {
-    **dict.fromkeys(("description", "schedule", "owner", "tags", "gate", "latency"), (_in_place, "")),
+    **dict.fromkeys(
+        ("description", "schedule", "wake_on_messages", "owner", "tags", "gate", "latency"), (_in_place, "")
+    ),
     **dict.fromkeys(("identity", "dedupe_days"), (_breaking, _REBUILD)),
     "unknown_fields": (_if_refusing, _REBUILD),
     "erasure_key": (_if_taken_away, _KEEP_KEY),

@@ -22,13 +22,16 @@ from ingest.model.contract import (
     Gate,
     Identity,
     LogicalType,
+    QueueBinding,
     UnknownFields,
 )
 
 __all__ = ["read_extensions"]
 
 
-def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str, Any]:
+def read_extensions(
+    document: Document, columns: tuple[Column, ...], sources: tuple[QueueBinding, ...]
+) -> dict[str, Any]:
     """The root's custom properties as fields of `Contract`; those left out keep the contract's defaults.
 
     Raises:
@@ -48,6 +51,8 @@ def read_extensions(document: Document, columns: tuple[Column, ...]) -> dict[str
         _event_time_exists(document, (*given["eventTime"][0], index), source, columns)
     if "erasure_key" in fields:
         _erasure_key_exists(document, given["erasureKey"][0], fields["erasure_key"], columns)
+    if fields.get("wake_on_messages"):
+        _can_wake(document, given["wakeOnMessages"][0], fields, sources)
     return fields
 
 
@@ -155,6 +160,22 @@ def _schedule(document: Document, path: Path, value: Any) -> str | None:
     return " ".join(fields)
 
 
+def _flag(document: Document, path: Path, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise document.wrong(path, f"{shown(value)} is neither true nor false", remedy="write `true` or `false`")
+    return value
+
+
+def _can_wake(document: Document, path: Path, fields: dict[str, Any], sources: tuple[QueueBinding, ...]) -> None:
+    """A trigger counts what waits in queues; where it cannot look, the schedule runs alone."""
+    if fields.get("schedule") is None:
+        problem = "wakeOnMessages without a schedule: messages would wait for ever while the trigger cannot look"
+        raise document.wrong(path, problem, remedy='add a `schedule`, for example "*/15 * * * *"')
+    if any(source.queue_type == "stream" for source in sources):
+        problem = "a stream keeps what was read, so that messages always wait there"
+        raise document.wrong(path, problem, remedy="leave wakeOnMessages out, and let the schedule run more often")
+
+
 def _cron_field(part: str, low: int, high: int, names: Any) -> bool:
     """`*`, `5`, `mon`, `1-5`, each perhaps with a step `/n`."""
     span, slash, step = part.partition("/")
@@ -178,5 +199,6 @@ _READERS: Mapping[str, tuple[str, _Reader]] = {
     "gate": ("gate", _gate),
     "unknownFields": ("unknown_fields", _unknown_fields),
     "schedule": ("schedule", _schedule),
+    "wakeOnMessages": ("wake_on_messages", _flag),
     "erasureKey": ("erasure_key", _column_name),
 }

@@ -159,7 +159,8 @@ class Contract:
     `event_time` lists where the event's time is read, first readable wins: `envelope` (what the
     envelope says), or `body:FIELD[.FIELD…]`. A date outside [`first_date`, `last_date`] is
     `UNKNOWN_DATE`: the window is absolute, so that a redelivery years later gets the same date.
-    `sources` are all its queues, that of dead letters last.
+    `sources` are all its queues, that of dead letters last. `wake_on_messages`: it also runs, beside its
+    schedule, as soon as messages wait there.
     `latency` is the one that the SLA promises from an event to curated; null where it promises none.
     `learned` are columns that the lake's table has beyond the contract, where `unknown_fields` lets it evolve.
     `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
@@ -186,6 +187,7 @@ class Contract:
     unknown_fields: UnknownFields = UnknownFields.RESCUE
     learned: tuple[Column, ...] = ()
     schedule: str | None = None
+    wake_on_messages: bool = False
     owner: str = ""
     tags: tuple[str, ...] = ()
     erasure_key: str | None = None

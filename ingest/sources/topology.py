@@ -16,7 +16,7 @@ from ingest.sources.compare import compare_exchange, compare_queue, depth, scrat
 from ingest.sources.connection import CONNECT_SECONDS, broker_errors, connect, place
 from ingest.sources.hazards import hazards, version_of
 
-__all__ = ["declare", "examine"]
+__all__ = ["declare", "examine", "visit"]
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ async def examine(url: str, binding: QueueBinding) -> list[Finding]:
     """Look at broker, exchange and queue without making or changing anything. Raises nothing of the broker's."""
     findings: list[Finding] = []
     try:
-        async with _visit(url) as connection:
+        async with visit(url, "lakepost doctor") as connection:
             version = version_of(connection)
             told = ".".join(map(str, version)) or "of an unknown version"
             findings.append(Finding("broker", ok=True, says=f"RabbitMQ {told} answers at {place(url)}"))
@@ -62,8 +62,9 @@ async def examine(url: str, binding: QueueBinding) -> list[Finding]:
 
 
 @contextlib.asynccontextmanager
-async def _visit(url: str) -> AsyncIterator[AbstractConnection]:
-    connection, transport = await connect(url, "lakepost doctor", lambda: None)
+async def visit(url: str, name: str) -> AsyncIterator[AbstractConnection]:
+    """A connection called `name`, for questions. What the client raises meanwhile becomes `SourceUnavailable`."""
+    connection, transport = await connect(url, name, lambda: None)
     try:
         with broker_errors("looking at the broker"):
             yield connection

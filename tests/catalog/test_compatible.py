@@ -99,6 +99,13 @@ CONTRACT: list[tuple[str, str, Effect, str, str]] = [
         "protection: None → drop",
     ),
     ("*/15", "*/5", IN_PLACE, "contract", "schedule: */15 * * * * → */5 * * * *"),
+    (
+        "  - property: schedule",
+        "  - property: wakeOnMessages\n    value: true\n  - property: schedule",
+        IN_PLACE,
+        "contract",
+        "wake_on_messages: False → True",
+    ),
     ("tags: [orders, rabbitmq]", "tags: [orders]", IN_PLACE, "contract", "tags: orders, rabbitmq → orders"),
     ("name: shop-orders", "name: shop", IN_PLACE, "contract", "owner: shop-orders → shop"),
     ("An order has several rows.", "Several rows.", IN_PLACE, "contract", "description changed"),

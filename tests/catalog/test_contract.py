@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ingest.model.contract import SYSTEM_COLUMNS
-from tests.catalog.orders import CONTRACT, YAML_FILE, assert_says, mended, refused
+from tests.catalog.orders import CONTRACT, YAML_FILE, assert_says, mended, parsed, refused
 
 WRONG = [
     # id, what to replace, by what, words of the message, words of the remedy
@@ -131,6 +131,10 @@ WRONG = [
     ("cron fields", '"*/15 * * * *"', '"*/15 * * *"', ["(schedule)", "cron"], "minute, hour, day"),
     ("cron range", '"*/15 * * * *"', '"61 * * * *"', ["(schedule)", "cron"], "minute, hour, day"),
     ("cron preset", '"*/15 * * * *"', '"@hourly"', ["(schedule)", "cron"], "minute, hour, day"),
+    ("waking, as text", "property: schedule", "property: wakeOnMessages\n    value: yes please\n  - property: schedule",
+     ["(wakeOnMessages)", "neither true nor false"], "`true`"),
+    ("waking without a schedule", 'schedule\n    value: "*/15 * * * *"', "wakeOnMessages\n    value: true",
+     ["(wakeOnMessages)", "without a schedule"], "add a `schedule`"),
     ("team as text", "team:\n  name: shop-orders\n  desc", "team: shop\n#  desc", ["team", "not valid"], ""),
     ("duplicate key", "status: active", "status: active\nstatus: draft", [":8: status: duplicate key"], "keep one"),
     ("yes for true", "required: true", "required: yes", ["properties[0].required", "bool"], "true or false"),
@@ -204,3 +208,14 @@ def test_a_key_that_nobody_knows_is_refused_at_every_level(path: tuple[str | int
         value["bogus"] = 1
 
     assert_says(refused(mended(add)), YAML_FILE, "bogus", remedy="")
+
+
+def test_a_stream_wakes_nobody() -> None:
+    wakes = CONTRACT.replace(
+        "property: schedule", "property: wakeOnMessages\n    value: true\n  - property: schedule", 1
+    )
+    assert parsed(wakes).wake_on_messages
+    error = refused(wakes.replace("queueType: quorum", "queueType: stream"))
+    assert "(wakeOnMessages)" in error.message
+    assert "a stream keeps what was read" in error.message
+    assert "schedule" in error.remedy

@@ -85,6 +85,19 @@ def test_what_a_dag_holds_in_the_database_has_no_secret(dags_folder: Path) -> No
     assert secret not in parsed["serialised"]
 
 
+def test_a_dataset_that_wakes_survives_the_database_too_and_costs_no_broker_client(
+    dags_folder: Path, schemas: Path
+) -> None:
+    contract = schemas / "orders" / "contract.odcs.yaml"
+    wakes = "  - property: wakeOnMessages\n    value: true\n  - property: schedule\n"
+    contract.write_text(contract.read_text().replace("  - property: schedule\n", wakes))
+    parsed = _parse(dags_folder, LAKEPOST_SCHEMAS_DIR=str(schemas))
+    assert parsed["errors"] == {}
+    assert parsed["dags"]["ingest__orders"] == "RuntimePartitionedAssetOrCron"
+    assert "lakepost_trigger.MessagesWaiting" in parsed["serialised"]
+    assert _HEAVY.isdisjoint(parsed["modules"])
+
+
 def test_the_schemas_folder_can_be_named_by_the_environment(dags_folder: Path, schemas: Path) -> None:
     (schemas / "broken").mkdir()
     parsed = _parse(dags_folder, LAKEPOST_SCHEMAS_DIR=str(schemas))
