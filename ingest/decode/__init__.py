@@ -41,7 +41,9 @@ def decode(raw: pa.Table, contract: Contract) -> Decoded:
     """
     plan = Plan.of(contract)
     spans = list(_spans(raw))
-    workers = max(1, min(os.cpu_count() or 1, len(spans)))
+    workers = min(os.cpu_count() or 1, len(spans))
+    if workers <= 1:  # a thread that ends leaves its part of the memory pool behind
+        return joined([decode_chunk(raw.slice(*span), span[0], plan) for span in spans], contract)
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         done = list(pool.map(lambda span: decode_chunk(raw.slice(*span), span[0], plan), spans))
     return joined(done, contract)

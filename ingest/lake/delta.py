@@ -161,11 +161,17 @@ class DeltaLake(Erasures, Offsets):
         uri = self.uri("raw", dataset)
         return raw.append(uri, rows, window=window, application=application, position=position, tried=tried)
 
-    def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:
-        """The batch that stands recorded after curated's position, else a new one; null when all is read."""
+    def next_batch(
+        self, contract: Contract, *, max_rows: int, max_bytes: int, after: int | None = None
+    ) -> Batch | None:
+        """The batch that stands recorded after curated's position, else a new one; null when all is read.
+
+        With `after` the one that follows when curated has been read to there.
+        """
         dataset = contract.dataset
         with storage_errors():
-            after = published.position(open_table(self.uri("curated", dataset)))
+            if after is None:
+                after = published.position(open_table(self.uri("curated", dataset)))
             if (recorded := self._recorded(dataset, after)) is not None:
                 return recorded
             until = raw.limit(self.uri("raw", dataset), after, max_rows=max_rows, max_bytes=max_bytes)

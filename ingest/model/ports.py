@@ -126,6 +126,10 @@ class Batch:
 class Validator(Protocol):
     """The suite's judgement."""
 
+    def prepare(self) -> None:
+        """Load what `rows` and `page` need, which takes seconds; may be called beside the others, from any thread."""
+        ...
+
     def doubtful(self, rows: pa.Table, contract: Contract) -> pa.Array:
         """For each decoded row: may `rows` reject it? True for all that it will reject. Cheap, and without a report."""
         ...
@@ -213,8 +217,13 @@ class Lake(Protocol):
         """Every range that was gone when land came to it, oldest first."""
         ...
 
-    def next_batch(self, contract: Contract, *, max_rows: int, max_bytes: int) -> Batch | None:
-        """The batch that stands recorded after curated's position, else a new one; null when all is read."""
+    def next_batch(
+        self, contract: Contract, *, max_rows: int, max_bytes: int, after: int | None = None
+    ) -> Batch | None:
+        """The batch that stands recorded after curated's position, else a new one; null when all is read.
+
+        With `after` the one that follows when curated has been read to there.
+        """
         ...
 
     def fits(self, contract: Contract, *, older: bool = False, widened: bool = False) -> None:

@@ -21,6 +21,7 @@ from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.steps.dead_letters import PuttingAside
+from ingest.steps.sifting import Sifting
 from ingest.steps.verdicts import Verdicts, judge
 
 __all__ = ["Limits", "curate"]
@@ -63,37 +64,38 @@ def curate(
     begun = time.monotonic()
     account = Account(contract.dataset)
     lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
-    while batch := lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes):
-        older = batch.digest != contract.digest
-        used = lake.learned(contract_at(batch.digest) if older else contract)
-        # Before anything is recorded: a batch that cannot be published must not stand in the way.
-        lake.fits(used, older=older)
-        seen = lake.curated_version(batch.dataset)
-        verdicts = judge(batch, used, lake, PuttingAside(decode), validator, keys)
-        give_back()
-        _conserves(verdicts, batch)
-        if lake.curated_until(batch.dataset) >= batch.until:
-            continue  # another worker finished it meanwhile: its rows look like duplicates to us
-        page = lake.write_report(batch, verdicts.report, validator.page(verdicts.report, used, batch))
-        _log.info("batch judged", dataset=contract.dataset, batch=batch.until, report=page)
-        if not batch.recorded:
-            if not accept:
-                _gate(verdicts, used, lake, page)
-            recorded = lake.record_batch(dataclasses.replace(batch, accepted=accept))
-            if (recorded.until, recorded.digest) != (batch.until, batch.digest):
-                continue  # another worker was first with another batch: finish that one
-        reached(Point.BATCH_RECORDED)
-        try:
-            version = _publish(batch, used, lake, verdicts, reached, accepted=accept, seen=seen)
-        except Overtaken as overtaken:
-            _log.info("batch read again", dataset=contract.dataset, batch=batch.until, why=overtaken.message)
-            continue  # what was replayed or rebuilt meanwhile may stand in this batch too: as duplicates now
-        account = _sum(account, verdicts, batch, version)
-        _log.info("batch curated", dataset=contract.dataset, batch=batch.until, records=verdicts.records)
-        del verdicts  # before the next ones are made
-        give_back(garbage=True)
-        if progress is not None:
-            progress(account.landed, account.landed + lake.totals(contract.dataset).pending)
+    with Sifting(lake, PuttingAside(decode), validator, limits) as sifting:
+        while batch := sifting.foreseen(lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes)):
+            older = batch.digest != contract.digest
+            used = lake.learned(contract_at(batch.digest) if older else contract)
+            # Before anything is recorded: a batch that cannot be published must not stand in the way.
+            lake.fits(used, older=older)
+            seen = lake.curated_version(batch.dataset)
+            verdicts = judge(batch, used, sifting, keys)
+            give_back()
+            _conserves(verdicts, batch)
+            if lake.curated_until(batch.dataset) >= batch.until:
+                continue  # another worker finished it meanwhile: its rows look like duplicates to us
+            page = lake.write_report(batch, verdicts.report, validator.page(verdicts.report, used, batch))
+            _log.info("batch judged", dataset=contract.dataset, batch=batch.until, report=page)
+            if not batch.recorded:
+                if not accept:
+                    _gate(verdicts, used, lake, page)
+                recorded = lake.record_batch(dataclasses.replace(batch, accepted=accept))
+                if (recorded.until, recorded.digest) != (batch.until, batch.digest):
+                    continue  # another worker was first with another batch: finish that one
+            reached(Point.BATCH_RECORDED)
+            try:
+                version = _publish(batch, used, lake, verdicts, reached, accepted=accept, seen=seen)
+            except Overtaken as overtaken:
+                _log.info("batch read again", dataset=contract.dataset, batch=batch.until, why=overtaken.message)
+                continue  # what was replayed or rebuilt meanwhile may stand in this batch too: as duplicates now
+            account = _sum(account, verdicts, batch, version)
+            _log.info("batch curated", dataset=contract.dataset, batch=batch.until, records=verdicts.records)
+            del verdicts  # before the next ones are made
+            give_back(garbage=True)
+            if progress is not None:
+                progress(account.landed, account.landed + lake.totals(contract.dataset).pending)
     return _closed(account, lake, time.monotonic() - begun)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -104,26 +103,44 @@ def _without_payload(raw: pa.Table, held: npt.NDArray[np.bool_]) -> pa.Table:
 
 
 def _together(parts: list[_Part], contract: Contract) -> Read:
+    """The parts as one batch, in its order; `parts` is emptied, so that no more than a column is there twice."""
     starts = np.cumsum([0, *(part.raw.num_rows for part in parts)])
-    raw = pa.concat_tables([RAW.empty_table(), *(part.raw for part in parts)]).combine_chunks()
     decoded = joined([part.decoded.shifted(at) for part, at in zip(parts, starts.tolist(), strict=False)], contract)
+    raw = pa.concat_tables([RAW.empty_table(), *(part.raw for part in parts)])
     held = np.concatenate([np.zeros(0, np.bool_), *(part.held for part in parts)])
+    parts.clear()
     order = _order(raw)
-    if order is None:
-        return Read(raw, decoded, pa.array(held))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     index = place[decoded.index.to_numpy()]
     ascending = np.argsort(index, kind="stable")
-    rows = decoded.rows.combine_chunks().take(pa.array(ascending))
     rejects = indexed(decoded.rejects, pa.array(place[decoded.rejects["index"].to_numpy()])).sort_by("index")
-    decoded = dataclasses.replace(decoded, rows=rows, index=pa.array(index[ascending]), rejects=rejects)
-    return Read(raw.take(pa.array(order)), decoded, pa.array(held[order]))
+    given, unknown, kinds = [raw, decoded.rows], decoded.unknown, decoded.kinds
+    del raw, decoded
+    rows = _ordered(given, ascending)
+    return Read(
+        _ordered(given, order),
+        Decoded(rows, pa.array(index[ascending]), rejects, unknown, kinds),
+        pa.array(held[order]),
+    )
 
 
-def _order(rows: pa.Table) -> npt.NDArray[np.int64] | None:
-    """The (`window`, `row`) order of the rows; null when they stand in it. Windows are few: their ranks are sorted."""
+def _ordered(given: list[pa.Table], order: npt.NDArray[np.int64]) -> pa.Table:
+    """The last table of `given` (n rows), which is taken away, with its rows in `order` (n)."""
+    table = given.pop()
+    schema, columns = table.schema, table.columns[::-1]
+    del table
+    stands = np.array_equal(order, np.arange(len(order)))
+    done: list[pa.Array] = []
+    while columns:
+        whole = columns.pop().combine_chunks()
+        done.append(whole if stands else whole.take(pa.array(order)))
+    return pa.table(done, schema=schema)
+
+
+def _order(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """The (`window`, `row`) order of the rows. Windows are few: their ranks are sorted."""
     windows = rows["window"].combine_chunks().dictionary_encode()
     ranks = np.argsort(np.argsort(np.array(windows.dictionary.cast(pa.binary()).to_pylist(), dtype=object)))
     keys = (ranks[windows.indices.to_numpy()].astype(np.int64) << 32) + rows["row"].to_numpy()
-    return None if (keys[1:] >= keys[:-1]).all() else np.argsort(keys, kind="stable")
+    return np.argsort(keys, kind="stable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,8 +24,8 @@ from ingest.steps.dead_letters import as_origin
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
 from ingest.steps.protection import protected, veiled
-from ingest.steps.reading import read_batch
-from ingest.steps.screen import by_date, screen_of
+from ingest.steps.screen import screen_of
+from ingest.steps.sifting import Sifting
 
 __all__ = ["Known", "Verdicts", "Weighed", "first", "judge", "known_in", "settle", "stamped", "weigh"]
 
@@ -95,34 +95,29 @@ class Verdicts:
         return {date.isoformat(): rows for date, rows in sorted(self.duplicate_dates.items())}
 
 
-def judge(
-    batch: Batch, contract: Contract, lake: Lake, decode: Decode, validator: Validator, keys: Keys = NO_KEYS
-) -> Verdicts:
+def judge(batch: Batch, contract: Contract, sifting: Sifting, keys: Keys = NO_KEYS) -> Verdicts:
     """Decode, judge each row, deduplicate the valid, judge the whole. Writes nothing but columns that curated learns.
 
     Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins. Rows of people
     who were erased are only counted.
     """
-    screen, erased = screen_of(contract, lake, keys, decode.opened), Counter[dt.date]()
-
-    def others() -> Iterator[pa.Table]:
-        erased.clear()
-        for piece in lake.read_raw(batch):
-            rows, gone = screen.parted(piece)
-            erased.update(by_date(gone))
-            if rows.num_rows:
-                yield rows
-
-    read = read_batch(others(), contract, decode, validator)
-    if new := learnable(read.decoded.kinds, contract):
+    lake, validator = sifting.lake, sifting.validator
+    screen = screen_of(contract, lake, keys, sifting.decode.opened)
+    sifted = sifting.sifted(batch, contract, screen)
+    if new := learnable(sifted.read.decoded.kinds, contract):
         contract = lake.learn(contract, new)
-        read = read_batch(others(), contract, decode, validator)
+        sifted = sifting.sifted(batch, contract, screen)
+    sifting.begin_next(sifted)
+    read, erased = sifted.read, sifted.erased
+    del sifted
     give_back()
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
+    raw = read.raw
+    del read  # what was decoded and rejected takes no memory any more
     give_back()
     known = known_in(lake, contract)
-    return settle(weighed, read.raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased)
+    return settle(weighed, raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased)
 
 
 def known_in(lake: Lake, contract: Contract) -> Known:

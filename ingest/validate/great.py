@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import logging
 import math
-import warnings
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,12 +18,14 @@ import pandas as pd
 
 from ingest.errors import ContractError
 from ingest.model.expectation import Expectation
+from ingest.validate.silence import silence
 
 __all__ = ["Broken", "Outcome", "judge", "sections", "unexpected", "version"]
 
 _SUMMARY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _ROWS = {"result_format": "COMPLETE", "include_unexpected_rows": False}
 _PLACE = "place"
+_LOADING = threading.Lock()
 _REMEDY = "mend the entry in schemas/{dataset}/suite.json, or the column's rules in contract.odcs.yaml"
 
 
@@ -79,8 +82,8 @@ def _validated(
     frame: pd.DataFrame, expectations: Sequence[Expectation], dataset: str, result_format: dict[str, Any]
 ) -> list[Any]:
     """GX's own results, in the order of the expectations."""
+    gx = _library()
     with _quiet():
-        gx = _library()
         loaded = [_load(gx, expectation, at, dataset) for at, expectation in enumerate(expectations)]
         try:
             suite = gx.Suite(name=dataset, expectations=loaded)
@@ -95,8 +98,7 @@ def _validated(
 
 def version() -> str:
     """The version of Great Expectations that judges."""
-    with _quiet():
-        return str(_library().version)
+    return str(_library().version)
 
 
 def sections(entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -104,8 +106,8 @@ def sections(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
     Texts among `examples` are taken for HTML.
     """
+    gx = _library()
     with _quiet():
-        gx = _library()
         by_column: dict[str | None, list[Any]] = {}
         for entry in entries:
             by_column.setdefault(entry["column"], []).append(_rendered(gx, entry))
@@ -178,9 +180,28 @@ def _count(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-@functools.cache
 def _library() -> SimpleNamespace:
-    """What is used of GX. Importing it takes seconds; the context lives in memory and sends nothing."""
+    """What is used of GX. Importing it takes seconds: once, by whoever comes first."""
+    with _LOADING:
+        return _loaded()
+
+
+@functools.cache
+def _loaded() -> SimpleNamespace:
+    """The garbage collector has nothing to do with what an import makes: not while it is made, and never after."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with _quiet():
+            return _imported()
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+
+
+def _imported() -> SimpleNamespace:
+    """The context lives in memory and sends nothing."""
     import great_expectations  # noqa: PLC0415 - seconds, and not every command needs it
     from great_expectations.core import ExpectationValidationResult  # noqa: PLC0415
     from great_expectations.data_context.types.base import (  # noqa: PLC0415
@@ -229,8 +250,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silence():
             yield
     finally:
         logger.setLevel(level)

@@ -6,11 +6,13 @@ beyond ASCII (`\d`, `\w`, `\s`, ignoring case). So RE2 judges texts of printable
 
 from __future__ import annotations
 
+import functools
 import re
-import warnings
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ingest.validate.silence import silence
 
 __all__ = ["found"]
 
@@ -25,9 +27,7 @@ def found(texts: pa.Array, pattern: str) -> pa.Array:
     Raises:
         re.error: when Python cannot compile the pattern.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of sets that may one day nest
-        compiled = re.compile(pattern)
+    compiled = _compiled(pattern)
     fast = _by_re2(texts, pattern)
     if fast is None:
         return _by_python(texts, compiled)
@@ -36,6 +36,12 @@ def found(texts: pa.Array, pattern: str) -> pa.Array:
         return fast
     others = pc.if_else(alike, pa.scalar(None, pa.string()), texts)
     return pc.if_else(alike, fast, _by_python(others, compiled))
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    with silence(FutureWarning, short=True):  # of sets that may one day nest
+        return re.compile(pattern)
 
 
 def _by_re2(texts: pa.Array, pattern: str) -> pa.Array | None:

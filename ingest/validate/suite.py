@@ -53,6 +53,10 @@ class _Mask:
 class Suite:
     """Judges rows by a contract's expectations, those that follow from its columns first."""
 
+    def prepare(self) -> None:
+        """Import Great Expectations, which takes seconds; may be called beside the others, from any thread."""
+        great.version()
+
     def rows(self, rows: pa.Table, contract: Contract) -> Judged:
         """A verdict for each decoded row (k), and GX's report over them, or over a sample of them.
 

@@ -19,6 +19,7 @@ from ingest.model.account import Account
 from ingest.model.contract import Contract
 from ingest.model.points import OF_INGEST, Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
+from ingest.steps.sifting import Sifting
 from ingest.steps.verdicts import judge
 from ingest.validate import Suite
 from tests.reading import count
@@ -135,7 +136,7 @@ def test_judging_writes_nothing(shop: Shop) -> None:
     before = shop.versions()
     batch = shop.lake.next_batch(shop.contract, max_rows=10, max_bytes=10**6)
     assert batch is not None
-    assert judge(batch, shop.contract, shop.lake, decode, Suite()).records == 2
+    assert judge(batch, shop.contract, Sifting(shop.lake, decode, Suite())).records == 2
     assert shop.versions() == before
 
 
