@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope import raw
 from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, moment, text
 from ingest.model.delivery import Delivery, Identified
@@ -17,8 +17,7 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """`cap-msg-id`; `cap-msg-name`, else `cap-msg-type`; `cap-senttime`, which .NET writes as its culture has it."""
-    raw = identify_raw(delivery)
     identity, name, kind, time = (
         header(delivery.headers, f"cap-{part}") for part in ("msg-id", "msg-name", "msg-type", "senttime")
     )
-    return Identified(text(identity) or raw.id, text(name) or text(kind) or raw.type, moment(time) or raw.time)
+    return raw.identify(delivery, text(identity), text(name) or text(kind), moment(time))

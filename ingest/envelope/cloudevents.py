@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from ingest.envelope import raw
 from ingest.envelope.encoding import Broken
 from ingest.envelope.media import media_type
-from ingest.envelope.raw import identify as identify_raw
 from ingest.envelope.traits import Traits
-from ingest.envelope.values import LONGEST, json_members, json_text, moment, says_twice
+from ingest.envelope.values import LONGEST, json_members, json_text, moment, says_twice, string
 from ingest.model.delivery import Delivery, Identified
 
 __all__ = ["EVENT", "elements", "event_id", "identify", "is_batch", "payload", "recognises", "refusal"]
@@ -25,6 +26,18 @@ _PREFIX = "application/cloudevents"
 EVENT = f"{_PREFIX}+json"
 _BATCH = f"{_PREFIX}-batch+json"
 _READ = frozenset({_PREFIX, EVENT, _BATCH})
+
+
+class _Attributes(msgspec.Struct):
+    """Of whatever type they are: a wrong one is none, and makes the others no worse."""
+
+    id: Any = None
+    source: Any = None
+    type: Any = None
+    time: Any = None
+
+
+_attributes = msgspec.json.Decoder(_Attributes).decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -54,12 +67,14 @@ def event_id(source: str | None, identity: str | None) -> str | None:
 
 def identify(delivery: Delivery, body: bytes) -> Identified:
     """`source` and `id`, `type`, `time`. A batch that stands unsplit is known by its delivery."""
-    raw = identify_raw(delivery)
-    members = json_members(body) if media_type(delivery.content_type) in {_PREFIX, EVENT} else None
-    if members is None:
-        return raw
-    source, identity, kind, time = (json_text(members.get(name)) for name in ("source", "id", "type", "time"))
-    return Identified(event_id(source, identity) or raw.id, kind or raw.type, moment(time) or raw.time)
+    if media_type(delivery.content_type) not in {_PREFIX, EVENT}:
+        return raw.identify(delivery)
+    try:
+        found = _attributes(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return raw.identify(delivery)
+    source, identity, kind, time = (string(one) for one in (found.source, found.id, found.type, found.time))
+    return raw.identify(delivery, event_id(source, identity), kind, moment(time))
 
 
 def elements(body: bytes) -> list[bytes]:

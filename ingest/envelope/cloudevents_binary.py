@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ingest.envelope import raw
 from ingest.envelope.cloudevents import event_id
-from ingest.envelope.raw import identify as identify_raw
 from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, moment, text
 from ingest.model.delivery import Delivery, Identified
@@ -23,10 +23,9 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """`source` and `id`, `type`, `time`."""
-    raw = identify_raw(delivery)
     source, identity, kind = (text(_attribute(delivery.headers, name)) for name in ("source", "id", "type"))
     time = moment(_attribute(delivery.headers, "time"))
-    return Identified(event_id(source, identity) or raw.id, kind or raw.type, time or raw.time)
+    return raw.identify(delivery, event_id(source, identity), kind, time)
 
 
 def _attribute(headers: Mapping[str, Any], name: str) -> Any:

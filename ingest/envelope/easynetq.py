@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope import raw
 from ingest.envelope.traits import Traits
 from ingest.model.delivery import Delivery, Identified
 
@@ -20,4 +20,4 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """As the raw rule has it: by default EasyNetQ writes neither id nor time, and the type is AMQP's."""
-    return identify_raw(delivery)
+    return raw.identify(delivery)

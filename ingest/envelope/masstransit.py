@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from ingest.envelope import raw
 from ingest.envelope.encoding import Broken
 from ingest.envelope.media import media_type
-from ingest.envelope.raw import identify as identify_raw
 from ingest.envelope.traits import Traits
-from ingest.envelope.values import json_members, json_text, moment, named, says_twice
+from ingest.envelope.values import json_members, moment, named, says_twice, string
 from ingest.model.delivery import Delivery, Identified
 
 __all__ = ["identify", "payload", "recognises", "refusal"]
@@ -16,6 +18,17 @@ __all__ = ["identify", "payload", "recognises", "refusal"]
 _PREFIX = "application/vnd.masstransit"
 _JSON = f"{_PREFIX}+json"
 _WRITTEN = {"bson": "BSON", "xml": "XML", "msgpack": "MessagePack", "aes": "encrypted", "binary": ".NET binary"}
+
+
+class _Envelope(msgspec.Struct):
+    """Of whatever type they are: a wrong one is none, and makes the others no worse."""
+
+    messageId: Any = None  # noqa: N815 - as on the wire
+    messageType: Any = None  # noqa: N815
+    sentTime: Any = None  # noqa: N815
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def recognises(traits: Traits) -> bool:
@@ -35,23 +48,25 @@ def refusal(content_type: str | None) -> str | None:
 
 def identify(delivery: Delivery, body: bytes) -> Identified:
     """`messageId`, the first of `messageType` (a URN), `sentTime`."""
-    raw = identify_raw(delivery)
-    members = json_members(body) if refusal(delivery.content_type) is None else None
-    if members is None:
-        return raw
-    return Identified(
-        json_text(named(members, "messageId")) or raw.id,
-        _first(named(members, "messageType")) or raw.type,
-        moment(json_text(named(members, "sentTime"))) or raw.time,
-    )
+    found = _members(body) if refusal(delivery.content_type) is None else None
+    if found is None:
+        return raw.identify(delivery)
+    types = found.messageType
+    kind = string(types[0]) if isinstance(types, list) and types else None
+    return raw.identify(delivery, string(found.messageId), kind, moment(string(found.sentTime)))
 
 
-def _first(types: msgspec.Raw | None) -> str | None:
+def _members(body: bytes) -> _Envelope | None:
+    """Null where the body is no JSON object, or one of them cannot be read."""
     try:
-        first = msgspec.json.decode(types or b"", type=list[msgspec.Raw])[0]
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, IndexError):
+        found = _envelope(body)
+        if found.messageId is None:  # other capitals, perhaps
+            members = json_members(body) or {}
+            given = {name: named(members, name) for name in _Envelope.__struct_fields__}
+            found = _Envelope(**{name: msgspec.json.decode(one) for name, one in given.items() if one is not None})
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return json_text(first)
+    return found
 
 
 def payload(body: bytes) -> bytes:

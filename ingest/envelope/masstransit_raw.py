@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope import raw
 from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, text
 from ingest.model.delivery import Delivery, Identified
@@ -17,7 +17,6 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """`message_id`, else the header `MessageId`; the first of `MT-MessageType` (URNs); AMQP's own time."""
-    raw = identify_raw(delivery)
     identity = delivery.message_id or text(header(delivery.headers, "MessageId"))
     kind = (text(header(delivery.headers, "MT-MessageType")) or "").partition(";")[0].strip()
-    return Identified(identity or raw.id, kind or raw.type, raw.time)
+    return raw.identify(delivery, identity, kind)

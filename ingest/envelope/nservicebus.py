@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope import raw
 from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, moment, text
 from ingest.model.delivery import Delivery, Identified
@@ -17,9 +17,8 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """`MessageId`, the first of `EnclosedMessageTypes` (the message's own type, then those it inherits), `TimeSent`."""
-    raw = identify_raw(delivery)
     identity, types, time = (
         header(delivery.headers, f"NServiceBus.{name}") for name in ("MessageId", "EnclosedMessageTypes", "TimeSent")
     )
     kind = (text(types) or "").partition(";")[0].strip()
-    return Identified(text(identity) or raw.id, kind or raw.type, moment(time) or raw.time)
+    return raw.identify(delivery, text(identity), kind, moment(time))

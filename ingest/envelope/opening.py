@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -27,6 +29,8 @@ PIECE_BYTES = 32 * 1024 * 1024
 
 _READ_ROWS = 4_096
 _IN_HEADERS = f"{ENCODING}|{ENCRYPTION}"
+_SAYS = re.compile(_IN_HEADERS, re.IGNORECASE)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _OPENED = ("body", "content_type", "content_encoding")
 
 
@@ -79,10 +83,13 @@ def _equals(values: pa.ChunkedArray, value: str | None) -> pa.ChunkedArray:
 
 
 def _headers(text: str | None) -> Mapping[str, Any]:
+    """The headers where they say something of the body; most do not."""
+    if text is None or not _SAYS.search(text):
+        return _NOTHING
     try:
-        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+        return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):  # deeper than can be read: no framework's
-        return {}
+        return _NOTHING
 
 
 def _replaced(raw: pa.Table, places: npt.NDArray[np.intp], found: list[Payload]) -> Opened:

@@ -33,16 +33,18 @@ _TRACE_HEADERS = frozenset(
 )
 
 
-def identify(delivery: Delivery) -> Identified:
-    """Id: `message_id`, else the place in its stream, else the content's.
+def identify(
+    delivery: Delivery, identity: str | None = None, kind: str | None = None, time: dt.datetime | None = None
+) -> Identified:
+    """What an envelope said, and in place of what it did not say the raw rule.
 
-    Type: AMQP's, else the routing key. Time: see `_time`. Pure, and never raises on content: two
-    deliveries of one message get the same answer at any time.
+    Id: `message_id`, else the place in its stream, else the content's. Type: AMQP's, else the routing key. Time: see
+    `_time`. Pure, and never raises on content: two deliveries of one message get the same answer at any time.
     """
     return Identified(
-        delivery.message_id or position_id(delivery) or content_id(delivery),
-        delivery.type or delivery.routing_key or None,
-        _time(delivery),
+        identity or delivery.message_id or position_id(delivery) or content_id(delivery),
+        kind or delivery.type or delivery.routing_key or None,
+        time or _time(delivery),
     )
 
 

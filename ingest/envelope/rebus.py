@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope import raw
 from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, moment, text
 from ingest.model.delivery import Delivery, Identified
@@ -23,9 +23,8 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """`rbs2-msg-id`, `rbs2-msg-type`, `rbs2-senttime`."""
-    raw = identify_raw(delivery)
     identity, kind, time = (header(delivery.headers, f"rbs2-{name}") for name in ("msg-id", "msg-type", "senttime"))
-    return Identified(text(identity) or raw.id, text(kind) or raw.type, moment(time) or raw.time)
+    return raw.identify(delivery, text(identity), text(kind), moment(time))
 
 
 def content_encoding(headers: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["LONGEST", "header", "iso", "json_members", "json_text", "moment", "named", "says_twice", "text"]
+__all__ = ["LONGEST", "header", "iso", "json_members", "json_text", "moment", "named", "says_twice", "string", "text"]
 
 LONGEST = 2_048
 """Characters that an id or a type may have. A longer text is none: a small compressed body could hold a huge one."""
@@ -138,4 +138,9 @@ def json_text(value: msgspec.Raw | None) -> str | None:
         found = msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return text(found) if isinstance(found, str) else None
+    return string(found)
+
+
+def string(value: Any) -> str | None:
+    """A value of a JSON document where it is a string that can be an id, a type or a time; null for another value."""
+    return text(value) if isinstance(value, str) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.envelope.raw import identify as identify_raw
+from ingest.envelope import raw
 from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, moment, text
 from ingest.model.delivery import Delivery, Identified
@@ -19,6 +19,5 @@ def recognises(traits: Traits) -> bool:
 
 def identify(delivery: Delivery) -> Identified:
     """`message_id`; AMQP's type, else `message-type`; `sent-at`."""
-    raw = identify_raw(delivery)
     kind = delivery.type or text(header(delivery.headers, "message-type"))
-    return Identified(raw.id, kind or raw.type, moment(header(delivery.headers, "sent-at")) or raw.time)
+    return raw.identify(delivery, None, kind, moment(header(delivery.headers, "sent-at")))

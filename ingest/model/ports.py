@@ -280,7 +280,7 @@ class Lake(Protocol):
     def prove(
         self, dataset: str, value: str, column: Column, others: Sequence[str], *, opened: Open, nobody_is_active: bool
     ) -> Searched:
-        """Search every byte, payloads too, for the value and what stands for it; remove what holds it unneeded."""
+        """Search every byte, payloads too, for the value and what stands for it; remove what is needed no more."""
         ...
 
     def read_raw(self, batch: Batch) -> Iterator[pa.Table]:
