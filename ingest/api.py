@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
+from ingest.adopting import adopt
 from ingest.compose import contract_of, keys_of, lake_of, sources_of, standing
 from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ingest.steps import Rebuilt
 
 __all__ = [
+    "adopt",
     "begun",
     "check_contracts",
     "compact",

@@ -110,10 +110,21 @@ def land(
         str | None,
         typer.Option(help="The same from a time on (2026-11-20T08:00:00Z, or seconds since 1970) or a little before."),
     ] = None,
+    adopt_replaced: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-replaced",
+            help="A stream was deleted and made again on purpose: land the new one from its beginning, as new events.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Source → raw: what is ready at the start, acknowledged only after it is committed."""
     start = _start(from_offset, from_time)
+    if adopt_replaced and start is not None:
+        raise ConfigurationError("a stream that is new is landed from its beginning", remedy="leave --from-… out")
+    if adopt_replaced:
+        api.adopt(terminal.settings(), dataset)
     with terminal.progress("land", as_json=as_json) as progress:
         account = api.land(
             terminal.settings(),

@@ -86,10 +86,11 @@ def sources_of(settings: Settings, contract: Contract, lake: DeltaLake, start: S
     # Where dead letters go stands before the queue that they come from.
     for binding in sorted(contract.sources, key=lambda one: not one.holds_dead_letters):
         if binding.queue_type == "stream":
-            stream = RabbitStream(url, binding, start=start)
+            name = lake.name_of(contract.dataset, binding.queue)
+            stream = RabbitStream(url, binding, name=name, start=start)
             stored = None if start is None else lake.position(contract.dataset, stream.application)
             again = stored is not None
-            sources.append(RabbitStream(url, binding, start=start, again_until=stored) if again else stream)
+            sources.append(RabbitStream(url, binding, name=name, start=start, again_until=stored) if again else stream)
         elif start is not None:
             raise ConfigurationError(
                 f"the queue {binding.queue!r} of {contract.dataset} is no stream: it gives each message once",

@@ -13,6 +13,7 @@ from ingest.model.contract import Contract, QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.settings import Settings, load_settings
 from ingest.sources.rabbitmq import RabbitQueue
+from tests.sources.publisher import RawPublisher
 
 __all__ = ["Live"]
 
@@ -75,3 +76,11 @@ class Live:
                 return await queue.ready()
 
         return asyncio.run(ready())
+
+    def publish_nameless(self, deliveries: Iterable[Delivery]) -> None:
+        """Publish bodies alone, after the queue was declared: the client library would give each message an id."""
+        binding = self.contract.sources[0]
+        publisher = RawPublisher(self.broker.url)
+        for one in deliveries:
+            publisher.publish(binding.exchange.encode(), one.routing_key.encode(), 0, b"", one.body)
+        publisher.close()

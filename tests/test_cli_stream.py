@@ -73,9 +73,15 @@ def test_what_the_stream_no_longer_had_is_told_by_land_and_by_status(lakepost: C
     assert lakepost.json("land", "orders")[1]["lost"] == 0
 
 
-def test_a_replaced_stream_is_told_with_what_to_do(lakepost: Command, stream: Live) -> None:
-    stream.publish([order(f"e{n}") for n in range(3)])
+def test_a_replaced_stream_is_told_and_once_adopted_its_messages_are_new_events(
+    lakepost: Command, stream: Live
+) -> None:
+    stream.publish([order(f"e{n}") for n in range(2)])
+    stream.publish_nameless([order(None)])
+    assert lakepost("land", "orders", "--adopt-replaced")[0] == 2  # no tables yet
     lakepost("land", "orders")
+    code, told = lakepost.json("land", "orders", "--adopt-replaced")
+    assert (code, told["message"]) == (2, "no stream of orders was replaced")
 
     async def delete() -> None:
         connection = await aiormq.connect(stream.broker.url)
@@ -83,11 +89,23 @@ def test_a_replaced_stream_is_told_with_what_to_do(lakepost: Command, stream: Li
         await connection.close()
 
     asyncio.run(delete())
-    stream.publish([order(f"n{n}", total=n) for n in range(5)])
+    stream.publish([order("e0")])
+    stream.publish_nameless(order(None, total=n) for n in range(4))
     for again in ((), ("--from-offset", "0")):
         code, told = lakepost.json("land", "orders", *again)
         assert (code, told["error"]) == (1, "SourceReplaced")
-        assert "under a new major version" in told["remedy"]
+        assert "--adopt-replaced" in told["remedy"]
+    assert lakepost.json("land", "orders", "--adopt-replaced")[1]["landed"] == 5
+    stream.publish([order("e9")])
+    assert lakepost.json("land", "orders")[1]["landed"] == 1
+    assert lakepost.json("land", "orders", "--from-offset", "4")[1]["landed"] == 2
+    _, account = lakepost.json("curate", "orders")
+    assert (account["curated"], account["duplicates"]) == (9, 2)
+    _, found = lakepost.json("sql", "SELECT event_id FROM curated.orders WHERE event_id LIKE '%offset%'")
+    queue = stream.contract.sources[0].queue
+    assert sorted(row["event_id"] for row in found["rows"]) == sorted(
+        [f"lakepost:offset:{queue}/2", *(f"lakepost:offset:{queue}@1/{n}" for n in range(1, 5))]
+    )
 
 
 @pytest.mark.parametrize(

@@ -357,7 +357,7 @@ class DeltaLake(Erasures, Offsets):
 def _anew(dataset: str) -> str:
     return (
         f"restore it; or, to begin anew, remove all four tables of {dataset}, the folders"
-        f" _lakepost/contracts/{dataset}, batches/{dataset}, lost/{dataset} and reports/{dataset}, and"
+        f" _lakepost/adopted/{dataset}, batches/{dataset}, contracts/{dataset}, lost/{dataset}, reports/{dataset} and"
         f" {paths.tables(dataset)}"
     )
 

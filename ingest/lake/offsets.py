@@ -26,6 +26,17 @@ class Offsets(Places):
             found = scan(open_table(self.uri("raw", dataset)), RAW, f"position = {position}")
             return pa.Table.from_batches(found, RAW)
 
+    def name_of(self, dataset: str, queue: str) -> str:
+        """The name of a stream in raw: its own, and with `@1` and so on for those that were made again under it."""
+        number = len(self.storage.files(paths.adopted(dataset, queue)))
+        return f"{queue}@{number}" if number else queue
+
+    def adopt(self, dataset: str, queue: str) -> None:
+        """The stream of that name is another one from now on: it has no position, and its messages are new events."""
+        number = len(self.storage.files(paths.adopted(dataset, queue))) + 1
+        told = {"adopted_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
+        self.storage.put_if_absent(f"{paths.adopted(dataset, queue)}/{number:020d}.json", as_json(told))
+
     def record_loss(self, dataset: str, application: str, lost: Lost) -> None:
         """Remember that a range was gone from the source. It may be recorded again, and grow."""
         stream = application.removeprefix("land:")

@@ -10,6 +10,7 @@
     <lake>/_lakepost/reports/<dataset>/<until>.json        the validation report of a batch
     <lake>/_lakepost/reports/<dataset>/<until>.html        the same to read
     <lake>/_lakepost/erased/<dataset>/<key>-<hash>.json    somebody who was erased, by keyed hash
+    <lake>/_lakepost/adopted/<dataset>/<stream>/<n>.json   a stream that was made again under its name, the nth time
     <lake>/_lakepost/lost/<dataset>/<stream>/<first>.json  offsets that a stream no longer had when land came to them
 """
 
@@ -17,7 +18,20 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-__all__ = ["batch", "contract", "erased", "erasure", "loss", "lost", "page", "replay", "report", "table", "tables"]
+__all__ = [
+    "adopted",
+    "batch",
+    "contract",
+    "erased",
+    "erasure",
+    "loss",
+    "lost",
+    "page",
+    "replay",
+    "report",
+    "table",
+    "tables",
+]
 
 
 def table(stage: str, dataset: str) -> str:
@@ -73,3 +87,8 @@ def lost(dataset: str) -> str:
 def loss(dataset: str, stream: str, first: int) -> str:
     """What the stream no longer had, from offset `first` on."""
     return f"{lost(dataset)}/{quote(stream, safe='')}/{first:020d}.json"
+
+
+def adopted(dataset: str, queue: str) -> str:
+    """The folder with a file for each time that a stream was made again under this name."""
+    return f"_lakepost/adopted/{dataset}/{quote(queue, safe='')}"

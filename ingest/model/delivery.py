@@ -76,8 +76,8 @@ Start = int | dt.datetime
 
 
 REPLACED = (
-    "if the stream was replaced on purpose, give the new one another name (declare, bind, and write it as `queue` in"
-    " the contract under a new major version): it is then landed from its beginning; if not, restore the old one"
+    "restore the old one; or, if it was replaced on purpose, run `lakepost land` with --adopt-replaced: the new one is"
+    " landed from its beginning, beside what was landed of the old one"
 )
 """What to do about `SourceReplaced`."""
 

@@ -32,11 +32,12 @@ class Conversation:
     """Entering connects, declares the queue if it `declares`, and opens the channel, whose inbox takes deliveries.
 
     `_wake` is set when something was received or the conversation has ended; `_check` then raises what ended it.
-    Delivery tags count from 1, in the order of arrival. One connection serves one `async with`.
+    Delivery tags count from 1, in the order of arrival. One connection serves one `async with`. Deliveries tell the
+    queue that they come from by `name`, its own where none is given.
     """
 
-    def __init__(self, url: str, binding: QueueBinding, *, declares: bool = True) -> None:
-        self._url, self._binding, self._declares = url, binding, declares
+    def __init__(self, url: str, binding: QueueBinding, *, name: str | None = None, declares: bool = True) -> None:
+        self._url, self._binding, self._name, self._declares = url, binding, name or binding.queue, declares
         self._connection: Connection | None = None
         self._channel: Channel | None = None
         self._transport: Transport | None = None
@@ -61,7 +62,7 @@ class Conversation:
         except BaseException:
             await self._leave()
             raise
-        self._transport.inbox.collect(self._channel.number, queue)
+        self._transport.inbox.collect(self._channel.number, self._name)
         self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
         self._channel.closing.add_done_callback(self._closed)
         self._channel.connection.closing.add_done_callback(self._closed)

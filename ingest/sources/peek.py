@@ -46,9 +46,11 @@ async def oldest(url: str, binding: QueueBinding, patience: float) -> int | None
     return None if found is None else found.position
 
 
-async def there(url: str, binding: QueueBinding, start: int | str, patience: float) -> Delivery | None:
-    """The first message from `start` on; null if none comes within `patience` seconds."""
-    async with _Look(url, binding, declares=False) as look:
+async def there(
+    url: str, binding: QueueBinding, start: int | str, patience: float, *, name: str | None = None
+) -> Delivery | None:
+    """The first message from `start` on; null if none comes within `patience` seconds. `name` as in `Conversation`."""
+    async with _Look(url, binding, name=name, declares=False) as look:
         return await look.first(start, patience)
 
 

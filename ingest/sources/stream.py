@@ -56,15 +56,23 @@ class RabbitStream(Conversation):
     """A stream; implements `ports.Source`. `position` of deliveries and windows is the offset.
 
     The first landing begins at `start`, by default at the stream's beginning. With `again_until` it is a deliberate
-    second reading instead: from `start` to that offset, the stored position, which does not move. Acknowledging
-    a delivery gives the broker leave to send more, and nothing else: it is done when the delivery is here.
+    second reading instead: from `start` to that offset, the stored position, which does not move. `name` tells the
+    stream from one that had the same name before. Acknowledging a delivery gives the broker leave to send more, and
+    nothing else: it is done when the delivery is here.
     """
 
     def __init__(
-        self, url: str, binding: QueueBinding, *, start: Start | None = None, again_until: int | None = None
+        self,
+        url: str,
+        binding: QueueBinding,
+        *,
+        name: str | None = None,
+        start: Start | None = None,
+        again_until: int | None = None,
     ) -> None:
-        super().__init__(url, binding)
-        self.application = f"land:{binding.queue}" if again_until is None else f"land:{binding.queue}:again"
+        super().__init__(url, binding, name=name)
+        self.queue = binding.queue
+        self.application = f"land:{self._name}" if again_until is None else f"land:{self._name}:again"
         self._start, self._again_until = start, again_until
         self._cancellation: SourceUnavailable | None = None
 
@@ -99,7 +107,7 @@ class RabbitStream(Conversation):
         position = after if self._again_until is None else self._again_until
         if position is None:
             return None
-        found = await peek.there(self._url, self._binding, position, _PATIENT_SECONDS)
+        found = await peek.there(self._url, self._binding, position, _PATIENT_SECONDS, name=self._name)
         if found is not None:
             return found if found.position == position else None
         end = await peek.newest(self._url, self._binding, _PATIENT_SECONDS)

@@ -2,9 +2,22 @@
 
 from ingest.steps.curate import Limits, curate
 from ingest.steps.erase import erase
-from ingest.steps.land import Landed, land
+from ingest.steps.land import Landed, land, raw_rows
 from ingest.steps.rebuild import Rebuilt, rebuild
+from ingest.steps.replaced import is_replaced
 from ingest.steps.replay import replay
 from ingest.steps.screen import screen_of
 
-__all__ = ["Landed", "Limits", "Rebuilt", "curate", "erase", "land", "rebuild", "replay", "screen_of"]
+__all__ = [
+    "Landed",
+    "Limits",
+    "Rebuilt",
+    "curate",
+    "erase",
+    "is_replaced",
+    "land",
+    "raw_rows",
+    "rebuild",
+    "replay",
+    "screen_of",
+]

@@ -13,7 +13,7 @@ from ingest.model.delivery import REPLACED, Window
 from ingest.model.erasure import ERASED
 from ingest.model.ports import Lake, Source
 
-__all__ = ["unreplaced"]
+__all__ = ["is_replaced", "unreplaced"]
 
 _COMPARED = ("source", "routing_key", "content_type", "content_encoding", "body")
 """As received. Ids, types and times are read by envelopes, and those may be read better one day."""
@@ -52,3 +52,14 @@ async def _kept() -> None:
 
 def _content(rows: pa.Table) -> set[tuple[object, ...]]:
     return {tuple(row.values()) for row in rows.select(_COMPARED).to_pylist()}
+
+
+async def is_replaced(dataset: str, source: Source, lake: Lake, rows_of: Callable[[Window], pa.Table]) -> bool:
+    """Whether `land` would raise `SourceReplaced` of this source."""
+    async with source:
+        after = await asyncio.to_thread(lake.position, dataset, source.application)
+        try:
+            await unreplaced(dataset, source, lake, after, rows_of)
+        except SourceReplaced:
+            return True
+    return False

@@ -209,7 +209,7 @@ class TestReplaced:
         publish(binding, some(3))
         with pytest.raises(SourceReplaced, match="ends at offset 2") as caught:
             read_back(broker, binding, 9)
-        assert "another name" in caught.value.remedy
+        assert "--adopt-replaced" in caught.value.remedy
 
     def test_an_empty_one_is_told(self, broker: Broker, binding: QueueBinding, publish: Publish) -> None:
         publish(binding, [])

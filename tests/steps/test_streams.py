@@ -54,7 +54,7 @@ class TestReplaced:
         for _ in range(2):
             with pytest.raises(SourceReplaced) as caught:
                 land(shop)
-            assert "another name" in caught.value.remedy
+            assert "--adopt-replaced" in caught.value.remedy
         assert positions(shop) == [0, 1, 2]
         assert shop.lake.position("orders", "land:memory") == 2
 
