@@ -26,13 +26,7 @@ def adopt(settings: Settings, dataset: str) -> list[str]:
     from ingest.sources.stream import RabbitStream
 
     contract, lake = standing(settings, dataset)
-    rows_of = functools.partial(
-        steps.raw_rows,
-        contract=contract,
-        identify=envelope.identify,
-        event_date=envelope.event_date,
-        split=envelope.split,
-    )
+    rows_of = functools.partial(steps.raw_rows, contract=contract, events=envelope.events)
     streams = [one for one in sources_of(settings, contract, lake, None) if isinstance(one, RabbitStream)]
     replaced = [one.queue for one in streams if asyncio.run(steps.is_replaced(dataset, one, lake, rows_of))]
     if not replaced:
