@@ -19,7 +19,7 @@ __all__ = ["Lakepost"]
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["great_expectations", "tests.crash.hammer", "tests.faults.child"])
 
-_PATIENCE = 90.0
+_PATIENCE = 240.0
 
 
 class Lakepost:

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aio_pika
+from deltalake import DeltaTable
 
 import ledger
 import shop_publish
 from ingest.model.contract import QueueBinding
 from ingest.sources.topology import declare
-from shop import Sent, messages
+from shop import Kind, messages
 from tests.faults.child import Lakepost
 from tests.live import Live
 
 __all__ = ["Scene", "spread", "until"]
 
+_DEPTHS = """
+    [case amqqueue:get_type(Q) of
+        rabbit_classic_queue ->
+            [{_, A}, {_, B}] = rabbit_amqqueue:info(Q, [messages_ready, messages_unacknowledged]),
+            {element(4, amqqueue:get_name(Q)), A, B};
+        rabbit_quorum_queue ->
+            P = amqqueue:get_pid(Q),
+            F = fun(W) -> {ok, {_, C}, _} = ra:local_query(P, fun(S) -> rabbit_fifo:W(S) end), C end,
+            {element(4, amqqueue:get_name(Q)), F(query_messages_ready), F(query_messages_checked_out)};
+        _ -> stream
+    end || Q <- rabbit_amqqueue:list()].
+"""  # asked of the queues themselves: what is listed of a quorum queue is seconds old
 NO_SETTINGS: Mapping[str, object] = {}
 
 
-def until(what: str, condition: Callable[[], bool], within: float = 30.0) -> None:
+def until(what: str, condition: Callable[[], bool], within: float = 60.0) -> None:
     """Wait for a condition; fails with `what` was waited for."""
     deadline = time.monotonic() + within
     while not condition():
@@ -35,7 +49,8 @@ def until(what: str, condition: Callable[[], bool], within: float = 30.0) -> Non
 class Scene:
     """`orders` on a queue of its own, and the shop's stream of `count` messages for it: 4 % poison, 1 % duplicates.
 
-    `seed` makes the stream. `kind` is the queue's type, `shaped` changes the contract further.
+    `seed` makes the stream. `kind` is the queue's type, `shaped` changes the contract further. A queue that `keeps` is
+    a stream: nobody takes anything out of it, and nothing comes twice.
     """
 
     def __init__(
@@ -48,12 +63,15 @@ class Scene:
         kind: str = "quorum",
         shaped: Callable[[Live], None] = lambda _: None,
     ) -> None:
-        self.live, self.broker = live, live.broker
-        self._seed, self._count = seed, count
-        self._stream: Iterator[Sent] = messages(count, seed)
+        self.live, self.broker, self.keeps = live, live.broker, kind == "stream"
+        self._seed = seed
+        # In a stream the offset is an id: nothing is without one.
+        stream = [one for one in messages(count, seed) if not (self.keeps and one.kind is Kind.NO_IDENTITY)]
+        self._stream, self.count = iter(stream), len(stream)
         self._folder = folder
+        self._published = 0
         self._commands: list[Lakepost] = []
-        self._ledger = ledger.LedgerWriter(folder / "ledger.jsonl", messages=count, seed=seed).__enter__()
+        self._ledger = ledger.LedgerWriter(folder / "ledger.jsonl", messages=self.count, seed=seed).__enter__()
         live.rewrite("queueType: quorum", f"queueType: {kind}")
         live.rewrite("maxRejectedShare: 0.05", "maxRejectedShare: 1.0")  # the gate is not what is looked at
         shaped(live)
@@ -76,7 +94,8 @@ class Scene:
 
     def publish(self, count: int | None = None, *, url: str | None = None) -> None:
         """Send the next `count` messages of the stream, or all that are left, and wait for the confirms."""
-        some = itertools.islice(self._stream, count)
+        some = list(itertools.islice(self._stream, count))
+        self._published += len(some)
         exchange = self.live.contract.sources[0].exchange
         shop_publish.publish(url or self.broker.url, some, exchange=exchange, progress=self._ledger.record)
 
@@ -104,20 +123,27 @@ class Scene:
         """A `land` that has taken all of the queue's messages, and has the last `count` in a window under way."""
         settings = {"window_rows": window_rows, "window_seconds": 600}
         land = self.start("land", "orders", "--max-seconds", "600", settings=settings)
-        until("land holds what was published", lambda: self.depth() == (0, count))
+        if self.keeps:
+            until("land has committed what comes before", lambda: self.landed() == self._published - count)
+        else:
+            until("land holds what was published", lambda: self.depth() == (0, count))
         return land
+
+    def landed(self) -> int:
+        """Rows of raw; 0 before there is one."""
+        raw = str(self.live.lake / "raw" / "orders")
+        return DeltaTable(raw).count() if DeltaTable.is_deltatable(raw) else 0
 
     def depth(self) -> tuple[int, int]:
         """Messages of the contract's queues that are ready, and that are with somebody."""
+        told = re.findall(r'<<"([^"]*)">>,(\d+),(\d+)', self.broker.ctl("eval", _DEPTHS).replace("\n", ""))
         queues = {binding.queue for binding in self.live.contract.sources}
-        told = self.broker.ctl("list_queues", "name", "messages_ready", "messages_unacknowledged")
-        lines = [line.split("\t") for line in told.splitlines()]
-        mine = [(int(ready), int(taken)) for name, ready, taken in lines if name in queues]
+        mine = [(int(ready), int(taken)) for name, ready, taken in told if name in queues]
         return sum(ready for ready, _ in mine), sum(taken for _, taken in mine)
 
     def taken_back(self) -> None:
         """Wait until the broker knows of nobody any more who holds messages."""
-        until("the broker has taken back what was in hand", lambda: self.depth()[1] == 0)
+        until("the broker has taken back what was in hand", lambda: self.keeps or self.depth()[1] == 0)
 
     def ingested(self) -> dict[str, Any]:
         """What `lakepost ingest` tells that takes all that is left."""
@@ -137,10 +163,11 @@ class Scene:
     def holds(self) -> ledger.Verdict:
         """The check itself: what was published against what the lake holds, read by DuckDB and not by the product."""
         self._ledger.__exit__(None, None, None)
-        assert self.depth() == (0, 0), f"seed {self._seed}"
+        assert self.keeps or self.depth() == (0, 0), f"seed {self._seed}"
         found = ledger.check(self._folder / "ledger.jsonl", self.live.lake)
         assert found.ok, (f"seed {self._seed}", found)
-        assert found.sent == self._count
+        assert found.sent == self.count
+        assert found.redelivered == 0 or not self.keeps, (f"seed {self._seed}", found)
         return found
 
 

@@ -34,8 +34,9 @@ def kill(scene: Scene, *, kills: int, seed: int) -> None:
     assert struck > kills // 2, f"seed {seed}: only {struck} commands were killed"
 
 
-def test_killed_at_random_times_over_one_backlog(play: Play) -> None:
-    scene = play(count=6_000, seed=SEED)
+@pytest.mark.parametrize("kind", ["quorum", "stream"])
+def test_killed_at_random_times_over_one_backlog(kind: str, play: Play) -> None:
+    scene = play(count=6_000, seed=SEED, kind=kind)
     scene.publish()
     kill(scene, kills=10, seed=SEED)
     scene.finishes()
@@ -56,11 +57,20 @@ def test_what_two_queues_give_up_since_land_was_killed_too_often_is_curated_once
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", ["classic", "quorum"])
+@pytest.mark.parametrize("kind", ["classic", "quorum", "stream"])
 def test_killed_hundreds_of_times_over_one_backlog(kind: str, play: Play) -> None:
     scene = play(count=KILLS * 500, seed=SEED, kind=kind)
     scene.publish()
     kill(scene, kills=KILLS, seed=SEED)
+    scene.finishes()
+
+
+def test_two_lands_of_a_stream_are_in_each_others_way_and_double_nothing(play: Play) -> None:
+    scene = play(count=1_000, seed=5, kind="stream")
+    scene.publish()
+    lands = [scene.start("land", "orders", settings={"window_rows": 20}) for _ in range(2)]
+    ends = [(land.code(), land.told().get("error")) for land in lands]
+    assert all(end in {(0, None), (75, "Overtaken")} for end in ends), ends
     scene.finishes()
 
 
