@@ -15,7 +15,7 @@ def test_a_broker_killed_in_the_middle_of_a_window_loses_nothing(play: Play) -> 
     broker = scenes[0].broker
     for scene in scenes:
         scene.publish()
-    lands = [scene.holding(200, window_rows=400) for scene in scenes]
+    lands = [scene.holding(scene.count - 800, window_rows=400) for scene in scenes]
     broker.kill()
     codes = [land.code(within=60) for land in lands]
     broker.start()

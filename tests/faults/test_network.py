@@ -40,8 +40,8 @@ def cut(scene: Scene, *, cuts: int, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", ["quorum", "stream"])
 def test_a_connection_cut_at_random_bytes_is_worth_another_try(kind: str, play: Play) -> None:
-    scene = play(count=10 * EACH, seed=SEED, kind=kind)
-    cut(scene, cuts=10, seed=SEED)
+    scene = play(count=8 * EACH, seed=SEED, kind=kind)
+    cut(scene, cuts=8, seed=SEED)
     scene.finishes()
 
 
@@ -56,12 +56,10 @@ def test_hundreds_of_cuts(kind: str, play: Play) -> None:
 GOES_ON = ("--max-seconds", "600")
 DEAD: tuple[tuple[Fault, tuple[str, ...], int, str], ...] = (  # with the heartbeat in seconds: three are waited for
     (Fault(How.FREEZE, Side.BROKER, 300_000), GOES_ON, 1, "quorum"),
-    (Fault(How.FREEZE, Side.CLIENT, 1_000), GOES_ON, 1, "quorum"),
     (Fault(How.NO_HEARTBEATS, Side.BROKER), GOES_ON, 1, "quorum"),
-    (Fault(How.NO_HEARTBEATS, Side.CLIENT), GOES_ON, 1, "quorum"),
+    (Fault(How.NO_HEARTBEATS, Side.CLIENT), GOES_ON, 1, "classic"),
     # Silent for longer than it takes until a queue counts as empty, which is noticed before the heartbeats are missed.
     (Fault(How.FREEZE, Side.BROKER, 300_000), (), 3, "quorum"),
-    (Fault(How.FREEZE, Side.BROKER, 300_000), GOES_ON, 1, "stream"),
     (Fault(How.FREEZE, Side.BROKER, 300_000), (), 3, "stream"),
 )
 
