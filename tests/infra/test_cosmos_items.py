@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from itertools import chain
@@ -174,6 +175,17 @@ def test_items_outlive_their_time_only_by_the_accounts_clock(cosmos_account: Loc
             assert {one["id"] for one in customers.read_all_items()} == {"ever"}
         finally:
             cosmos_account.clock(offset=0)
+
+
+def test_an_item_expires_by_itself(cosmos_account: Local) -> None:
+    with fresh(cosmos_account, default_ttl=-1) as customers:
+        customers.create_item({"id": "first", "country": "IS"})
+        customers.create_item({"id": "short", "country": "IS", "ttl": 1})
+        until = time.monotonic() + 20
+        while {one["id"] for one in customers.read_all_items()} != {"first"}:
+            assert time.monotonic() < until
+        with pytest.raises(exceptions.CosmosResourceNotFoundError):
+            customers.read_item("short", "IS")
 
 
 def test_partition_keys_of_every_kind_have_a_place(customers: ContainerProxy) -> None:

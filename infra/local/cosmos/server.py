@@ -29,6 +29,7 @@ _HEADERS: Final = {
     "x-ms-serviceversion": "version=2.14.0.0",
     "x-ms-schemaversion": "1.18",
 }
+_LINE_LIMIT: Final = 256 * 1024  # bytes of a path or header: ids, keys and session tokens are long
 _BODY_LIMIT: Final = 16 * 1024 * 1024  # bytes of any request; what the service limits more, it says so itself
 
 
@@ -112,7 +113,8 @@ def _response(reply: Reply, call: Call) -> web.Response:
 async def serving(service: Service, host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Answer on `host`; the port that was taken (`port`, or a free one for 0) is the value."""
     # Whom a fault makes wait is not waited for.
-    runner = web.ServerRunner(web.Server(Server(service).handle, access_log=None), shutdown_timeout=0.1)
+    server = web.Server(Server(service).handle, access_log=None, max_line_size=_LINE_LIMIT, max_field_size=_LINE_LIMIT)
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, ssl_context=tls)
