@@ -20,11 +20,15 @@ from ingest.envelope.traits import Traits
 from ingest.envelope.values import LONGEST, json_members, json_text, moment, says_twice, string
 from ingest.model.delivery import Delivery, Identified
 
-__all__ = ["EVENT", "elements", "event_id", "identify", "is_batch", "payload", "recognises", "refusal"]
+__all__ = ["EVENT", "MOST_EVENTS", "elements", "event_id", "identify", "is_batch", "payload", "recognises", "refusal"]
 
 _PREFIX = "application/cloudevents"
 EVENT = f"{_PREFIX}+json"
 _BATCH = f"{_PREFIX}-batch+json"
+MOST_EVENTS = 100_000
+"""Of one batch. A few compressed bytes could hold millions."""
+
+_MOST_COMMAS = 20 * MOST_EVENTS  # told before anything is made of the events; twice what small events have
 _READ = frozenset({_PREFIX, EVENT, _BATCH})
 
 
@@ -81,14 +85,18 @@ def elements(body: bytes) -> list[bytes]:
     """The events of a batch, each as it is written.
 
     Raises:
-        Broken: the body is no array, or has none.
+        Broken: the body is no array, has none, or more than `MOST_EVENTS`.
     """
     try:
+        if body.count(b",") > _MOST_COMMAS:
+            raise Broken(f"The batch holds more than {MOST_EVENTS} events, or very large ones.")
         found = [bytes(one) for one in _list(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Broken("The body is not one JSON array, which its content type says it is.") from None
     if not found:
         raise Broken("The batch holds no events.")
+    if len(found) > MOST_EVENTS:
+        raise Broken(f"The batch holds more than {MOST_EVENTS} events.")
     return found
 
 

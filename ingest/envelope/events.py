@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -16,24 +19,54 @@ from ingest.envelope.payload import is_plain
 from ingest.envelope.raw import LAST_MILLISECOND
 from ingest.model.arrived import Arrived, Values
 from ingest.model.contract import UNKNOWN_DATE, Contract
+from ingest.model.delivery import Delivery
 from ingest.model.tables import EVENTS, TIME
 
-__all__ = ["events"]
+__all__ = ["PIECE_BYTES", "events"]
 
+PIECE_BYTES = 32 * 1024 * 1024
 _TRAITS = ("content_type", "content_encoding", "type", "header_names")
 """What tells of a delivery whether columns can be read."""
 
 
-def events(arrived: Arrived, contract: Contract) -> pa.Table:
-    """`EVENTS` of the deliveries: what `split`, `identify` and `event_date` say of each of them."""
+def events(arrived: Arrived, contract: Contract) -> Iterator[pa.Table]:
+    """`EVENTS` of the deliveries: what `split`, `identify` and `event_date` say of each of them.
+
+    In their order, in pieces that end where a delivery ends: of what a batch is without its compression one piece holds
+    little more than `PIECE_BYTES`.
+    """
     rows = arrived.rows.combine_chunks()
     raw = _are_raw(rows)
-    if raw.all():
+    begin, size = 0, 0
+    found: list[_Event] = []
+    for place in np.flatnonzero(~raw).tolist():
+        some = split(arrived.delivery(place))
+        found += [_Event(place, one) for one in some]
+        size += sum(len(one.body) for one in some)
+        if size >= PIECE_BYTES:
+            yield _together(arrived, rows, begin + np.flatnonzero(raw[begin : place + 1]), found, contract)
+            begin, size, found = place + 1, 0, []
+    if begin < len(rows):
+        yield _together(arrived, rows, begin + np.flatnonzero(raw[begin:]), found, contract)
+
+
+class _Event(NamedTuple):
+    """An event, and the place of the delivery that it came by."""
+
+    place: int
+    delivery: Delivery
+
+
+def _together(
+    arrived: Arrived, rows: pa.Table, places: npt.NDArray[np.int64], found: list[_Event], contract: Contract
+) -> pa.Table:
+    """Deliveries of the raw envelope, at `places`, and the events of the others, in the order in which they came."""
+    if len(places) == len(rows):
         return _of_columns(Arrived(rows, arrived.delivery), contract)
-    places = np.flatnonzero(raw)
     some = Arrived(rows.take(pa.array(places)), lambda at: arrived.delivery(int(places[at])))
-    others, owners = _one_by_one(arrived, np.flatnonzero(~raw).tolist(), contract)
+    owners = np.array([one.place for one in found], np.int64)
     order = np.argsort(np.concatenate([places, owners]), kind="stable")
+    others = _one_by_one([one.delivery for one in found], contract)
     return pa.concat_tables([_of_columns(some, contract), others]).combine_chunks().take(pa.array(order))
 
 
@@ -53,10 +86,8 @@ def _is_raw(content_type: str | None, content_encoding: str | None, type: str | 
     return recognise(content_type, names, type) is Kind.RAW and is_plain(content_type, content_encoding)
 
 
-def _one_by_one(arrived: Arrived, places: list[int], contract: Contract) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-    """The events of the deliveries at `places`, and the place that each came from."""
-    found = [(place, event) for place in places for event in split(arrived.delivery(place))]
-    known = [(event, identify(event)) for _, event in found]
+def _one_by_one(found: list[Delivery], contract: Contract) -> pa.Table:
+    known = [(event, identify(event)) for event in found]
     rows = Values([event for event, _ in known]).arrived().rows
     columns = {
         "event_id": pa.array([who.id for _, who in known], pa.string()),
@@ -64,7 +95,7 @@ def _one_by_one(arrived: Arrived, places: list[int], contract: Contract) -> tupl
         "event_time": pa.array([who.time for _, who in known], TIME),
         "event_date": pa.array([event_date(event, who, contract) for event, who in known], pa.date32()),
     }
-    return _with(rows, columns), np.array([place for place, _ in found], np.int64)
+    return _with(rows, columns)
 
 
 def _of_columns(arrived: Arrived, contract: Contract) -> pa.Table:

@@ -73,8 +73,11 @@ class Source(Protocol):
         ...
 
 
-Events = Callable[[Arrived, Contract], pa.Table]
-"""Deliveries → the events in them, `tables.EVENTS`, in their order. Pure; never raises on content."""
+Events = Callable[[Arrived, Contract], Iterator[pa.Table]]
+"""Deliveries → the events in them, `tables.EVENTS`, piece by piece in their order. Pure; never raises on content.
+
+Pieces end where deliveries end, and are bounded: a compressed batch of events is larger than what arrived.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import dataclasses
 import datetime as dt
 import functools
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -24,11 +24,11 @@ from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Lost, Window
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Events, Lake, Source
-from ingest.model.tables import MOST_DATES, RAW
+from ingest.model.tables import EVENTS, MOST_DATES, RAW
 from ingest.steps.replaced import unreplaced
 from ingest.steps.together import together
 
-__all__ = ["PATIENCE", "Landed", "Progress", "Screened", "land", "raw_rows"]
+__all__ = ["PATIENCE", "Landed", "Progress", "Screened", "land", "raw_parts", "raw_rows"]
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows expected."""
@@ -38,6 +38,9 @@ Screened = Callable[[pa.Table], pa.Table]
 
 PATIENCE = (1.0, 5.0, 20.0, 60.0, 120.0)
 """Pauses between tries to commit a window: in all well below the broker's consumer timeout of 30 minutes."""
+
+PART_BYTES = 96 * 1024 * 1024
+"""A window is committed in parts where its rows are more: its deliveries were within bounds, their events are not."""
 
 _log = structlog.get_logger(__name__)
 
@@ -91,7 +94,8 @@ async def land(
         for source in sources:
             await stack.enter_async_context(source)
         rows_of = functools.partial(raw_rows, contract=contract, events=events)
-        landing = _Landing(contract, lake, rows_of, reached, progress, patience, screened, stop)
+        parts_of = functools.partial(raw_parts, contract=contract, events=events)
+        landing = _Landing(contract, lake, rows_of, parts_of, reached, progress, patience, screened, stop)
         ready = {
             one.application: await landing.begin(one) for one in {one.application: one for one in sources}.values()
         }
@@ -137,6 +141,7 @@ class _Landing:
     contract: Contract
     lake: Lake
     rows_of: Callable[[Window], pa.Table]
+    parts_of: Callable[[Window], Iterator[pa.Table]]
     reached: Reached
     progress: Progress | None
     patience: Sequence[float]
@@ -175,23 +180,30 @@ class _Landing:
         """Commit a window, then acknowledge it."""
         self.reached(Point.RECEIVED)
         await self._tell(source.application, window.lost)
-        async with self.turn:
-            rows = await asyncio.to_thread(self.rows_of, window)
         acknowledge, moves, lost = window.acknowledge, window.position is not None, window.lost
-        del window  # its bytes are in `rows` now
+        parts = self.parts_of(window)
+        del window  # whose bytes are in `rows` as soon as there is no part left
         append = functools.partial(_append, self.contract.dataset, self.lake, source.application, moves, self.screened)
-        for part in _parts(rows):
-            version = await self._patiently(functools.partial(append, part))
-            self.reached(Point.PART_COMMITTED)
+        count, rows = 0, await self._part(parts)
+        while rows is not None:
+            following = await self._part(parts)
+            for part in _parts(rows):
+                version = await self._patiently(functools.partial(append, part))
+                self.reached(Point.PART_COMMITTED)
+            count, rows = count + rows.num_rows, following
         self.reached(Point.RAW_COMMITTED)
         await acknowledge()
         self.reached(Point.ACKNOWLEDGED)
         done = self.landed
         newest = max(version, done.raw_version or version)
-        self.landed = Landed(done.rows + rows.num_rows, done.windows + 1, newest, done.lost + lost)
-        _log.debug("window landed", source=source.application, rows=rows.num_rows, raw_version=version)
+        self.landed = Landed(done.rows + count, done.windows + 1, newest, done.lost + lost)
+        _log.debug("window landed", source=source.application, rows=count, raw_version=version)
         if self.progress is not None:
             self.progress(self.landed.rows, max(self.expected, self.landed.rows))
+
+    async def _part(self, parts: Iterator[pa.Table]) -> pa.Table | None:
+        async with self.turn:
+            return await asyncio.to_thread(next, parts, None)
 
     async def _tell(self, application: str, lost: Sequence[Lost]) -> None:
         """Record what a stream no longer had, before the position passes it."""
@@ -281,7 +293,25 @@ def _renamed(rows: pa.Table) -> pa.Table:
 
 def raw_rows(window: Window, contract: Contract, *, events: Events) -> pa.Table:
     """The window, under a new name, as rows of raw, `RAW`: the events of its deliveries, in their order."""
-    rows = pa.concat_tables([events(some, contract) for some in arrived(window.deliveries)])
+    return _raw([rows for some in arrived(window.deliveries) for rows in events(some, contract)])
+
+
+def raw_parts(window: Window, contract: Contract, *, events: Events) -> Iterator[pa.Table]:
+    """The same as several windows, where batches that came compressed are too much for one."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for some in arrived(window.deliveries):
+        for rows in events(some, contract):
+            if waiting and size + rows.nbytes > PART_BYTES:
+                yield _raw(waiting)
+                waiting, size = [], 0
+            waiting.append(rows)
+            size += rows.nbytes
+    yield _raw(waiting)
+
+
+def _raw(events: list[pa.Table]) -> pa.Table:
+    rows = pa.concat_tables([EVENTS.empty_table(), *events])
     count = rows.num_rows
     own = {
         "window": pa.repeat(str(uuid6.uuid7()), count),

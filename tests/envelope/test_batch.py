@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.envelope import CONTENT_PREFIX, identify, payload_of, split
+from ingest.envelope.encoding import MOST_BYTES
 from ingest.model.delivery import Delivery
 from ingest.model.reason import Reason
 
@@ -73,6 +75,18 @@ def test_a_batch_that_has_no_events_stays_one_delivery_that_says_why(body: bytes
     found = payload_of(delivery)
     assert found.reason is Reason.ENVELOPE
     assert words in (found.detail or "")
+
+
+@pytest.mark.parametrize("element", [b"1", b'"x"', b'{"id":1}'])
+def test_a_batch_of_too_many_events_stays_one_delivery(element: bytes) -> None:
+    """Of a few kilobytes, compressed: made into deliveries they would be gigabytes."""
+    body = b"[" + b",".join([element] * 2_100_000) + b"]"
+    body = body if len(body) < MOST_BYTES else b"[" + b",".join([element] * 100_001) + b"]"
+    delivery = batch(gzip.compress(body), content_encoding="gzip")
+    begun = time.process_time()
+    assert split(delivery) == (delivery,)
+    assert "more than 100000 events" in (payload_of(delivery).detail or "")
+    assert time.process_time() - begun < 2
 
 
 def test_a_batch_whose_compression_is_broken_or_unknown_stays_one_delivery() -> None:

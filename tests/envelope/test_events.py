@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from importlib import import_module
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from ingest.envelope import event_date, events, identify, split
 from ingest.model.arrived import Values
 from ingest.model.contract import Contract
 from ingest.model.delivery import Delivery
+from ingest.model.tables import EVENTS
 from tests.envelope.golden import GOLDEN, delivery_of
 from tests.envelope.test_properties import deliveries
 
@@ -46,10 +49,23 @@ def test_events_of_many_are_those_of_each(some: list[Delivery], rules: tuple[str
     contract = dataclasses.replace(orders, event_time=rules)
     each = [event for delivery in some for event in split(delivery)]
     known = [(event, identify(event)) for event in each]
-    found = events(Values(some).arrived(), contract)
+    found = pa.concat_tables([EVENTS.empty_table(), *events(Values(some).arrived(), contract)])
     assert found["body"].to_pylist() == [event.body for event in each]
     assert found["headers"].to_pylist() == Values(each).arrived().rows["headers"].to_pylist()
     assert found["event_id"].to_pylist() == [who.id for _, who in known]
     assert found["event_type"].to_pylist() == [who.type for _, who in known]
     assert found["event_time"].to_pylist() == [who.time for _, who in known]
     assert found["event_date"].to_pylist() == [event_date(event, who, contract) for event, who in known]
+
+
+def test_what_batches_hold_comes_piece_by_piece_and_in_order(orders: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("ingest.envelope.events"), "PIECE_BYTES", 60)
+    single = Delivery(b"{}", "e/q", message_id="m")
+    batch = Delivery(b'[{"id":"a","source":"s"},{"id":"b","source":"s"},1]', "e/q", message_id="n")
+    batch = batch._replace(content_type="application/cloudevents-batch+json")
+    some = [single, batch, single, batch._replace(message_id="o"), batch._replace(message_id="p"), single]
+    pieces = list(events(Values(some).arrived(), orders))
+    assert [piece["event_id"].to_pylist() for piece in pieces] == [
+        ["m", "s a", "s b", "n#2", "m", "s a", "s b", "o#2"],
+        ["s a", "s b", "p#2", "m"],
+    ]

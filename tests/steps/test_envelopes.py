@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_a_batch_that_comes_again_is_as_many_duplicates(shop: Shop) -> None:
     shop.land(batch, batch._replace(redelivered=True))
     account = shop.curate(accept=True)
     assert (account.curated, account.duplicates, account.quarantined) == (2, 2, 2)
+
+
+def test_what_is_too_much_for_one_commit_is_several(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window is bounded by what arrives; a batch holds far more, without its compression."""
+    monkeypatch.setattr(import_module("ingest.steps.land"), "PART_BYTES", 20_000)
+    monkeypatch.setattr(import_module("ingest.envelope.events"), "PIECE_BYTES", 5_000)
+    batches = [packed([step(n) for n in range(first, first + 40)], content_type=BATCH) for first in range(0, 400, 40)]
+    assert shop.land(*batches, sent(step(400))).rows == 401
+    assert shop.lake.totals("deliveries").raw_version > 3
+    raw = rows_of(shop.lake.uri("raw", "deliveries")).sort_by([("window", "ascending"), ("row", "ascending")])
+    assert raw["event_id"].to_pylist() == [f"/van e{n}" for n in range(401)]
+    assert shop.curate().curated == 401
 
 
 @pytest.mark.parametrize("body", [b"[]", b'[{"id": "a"}', b"{}"])
