@@ -12,7 +12,7 @@ import pytest
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey, exceptions
 from azure.cosmos.aio import CosmosClient as AsyncClient
 
-from cosmos import Local
+from cosmos import AdminRefused, Local
 from tests.infra.cosmos_client import changes, fresh, ids, names, paged, position
 
 ALL = "AllVersionsAndDeletes"
@@ -165,6 +165,35 @@ def test_a_feed_range_of_a_partition_key_is_where_the_items_are(cosmos_account: 
             assert ids(changes(customers, feed_range=whole, start_time="Beginning")) == [f"c{number}"]
             assert ids(changes(customers, partition_key=f"k{number}", start_time="Beginning")) == [f"c{number}"]
             assert customers.is_feed_range_subset(list(customers.read_feed_ranges())[_holder(by_range, number)], whole)
+
+
+def test_splits_and_merges_that_cannot_be_are_refused(customers: ContainerProxy, cosmos_account: Local) -> None:
+    database, name = names(customers)
+    low, high = cosmos_account.split(database, name, "0", at="10")
+    assert (low["high"], high["low"]) == ("10", "10")
+    _, far = cosmos_account.split(database, name, high["id"])
+    for cannot in (
+        lambda: cosmos_account.split(database, name, "0"),
+        lambda: cosmos_account.split(database, name, low["id"], at="20"),
+        lambda: cosmos_account.split(database, name, low["id"], at="0x1"),
+        lambda: cosmos_account.merge(database, name, [low["id"]]),
+        lambda: cosmos_account.merge(database, name, [low["id"], far["id"]]),
+        lambda: cosmos_account.split(database, "nothing", "0"),
+        lambda: cosmos_account.clock(offset="later"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(AdminRefused):
+            cannot()
+    assert len(cosmos_account.ranges(database, name)) == 3
+
+
+def test_throughput_decides_the_number_of_ranges(cosmos_account: Local) -> None:
+    with fresh(cosmos_account, offer_throughput=25_000) as customers:
+        assert len(list(customers.read_feed_ranges())) == 3
+    with (
+        pytest.raises(exceptions.CosmosHttpResponseError, match="throughput"),
+        fresh(cosmos_account, offer_throughput=1),
+    ):
+        pass
 
 
 def _holder(by_range: list[list[str]], number: int) -> int:

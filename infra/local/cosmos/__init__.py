@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cosmos.local import Admin, Local, NotStarted
+from cosmos.local import Admin, AdminRefused, Local, NotStarted
 
-__all__ = ["Admin", "Local", "NotStarted"]
+__all__ = ["Admin", "AdminRefused", "Local", "NotStarted"]

@@ -61,7 +61,7 @@ class Control:
         if name == "faults":
             if call.verb == "DELETE":
                 self._faults.clear()
-            return json_reply([dataclasses.asdict(fault) for fault in self._faults.waiting()])
+            return json_reply(self._faults.waiting())
         if name == "usage":
             shown = dataclasses.asdict(self.usage)
             if call.verb == "DELETE":
@@ -85,7 +85,7 @@ class Control:
     def _fault(self, body: Mapping[str, Any]) -> Any:
         fault = Fault.of(body)
         self._faults.add(fault)
-        return dataclasses.asdict(fault)
+        return fault
 
     def _clock(self, body: Mapping[str, Any]) -> Any:
         store = self._service.store

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Literal
+
+import msgspec
 
 from cosmos.errors import CODES, Refused, bad_request
 
-__all__ = ["Budget", "Fault", "Faults"]
+__all__ = ["Budget", "Fault", "Faults", "Kind"]
 
-_KINDS: Final = ("any", "read", "write", "query", "feed", "pkranges", "batch", "account", "container")
+Kind = Literal["any", "read", "write", "query", "feed", "pkranges", "batch", "account", "container"]
 
 
-@dataclass(slots=True)
-class Fault:
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """Something that befalls the next `times` requests of `kind` (see the README), of the container named, if one is.
 
     `status` refuses (with `substatus`, `retry_after_ms`); `delay` waits that many seconds; `cut` is `before` (nothing
     was done) or `after` (it was done, and the answer is lost) or `middle` (half of the answer is sent).
     """
 
-    kind: str = "any"
+    kind: Kind = "any"
     times: int = 1
     after: int = 0  # requests of the kind that pass before
     container: str | None = None
@@ -31,15 +29,15 @@ class Fault:
     substatus: int = 0
     retry_after_ms: int | None = None
     delay: float = 0.0
-    cut: str | None = None
+    cut: Literal["before", "middle", "after"] | None = None
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Fault:
+    def of(cls, body: Any) -> Fault:
         """Of what the admin endpoint was sent. 400 for what is not one."""
-        unknown = set(body) - {field.name for field in dataclasses.fields(cls)}
-        made = cls(**{name: value for name, value in body.items() if name not in unknown})
-        if unknown or made.kind not in _KINDS or made.cut not in {None, "before", "middle", "after"}:
-            raise bad_request(f"Not a fault: {dict(body)}. Kinds: {', '.join(_KINDS)}.")
+        try:
+            made = msgspec.convert(body, cls)
+        except msgspec.ValidationError as error:
+            raise bad_request(f"Not a fault: {error}.") from None
         if made.status is not None and made.status not in CODES:
             raise bad_request(f"{made.status} is not a status of the service: {', '.join(map(str, CODES))}.")
         return made

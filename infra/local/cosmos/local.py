@@ -11,23 +11,28 @@ import json
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Admin", "Local", "NotStarted"]
+__all__ = ["Admin", "AdminRefused", "Local", "NotStarted"]
 
 
 class NotStarted(Exception):
     """The emulator did not get ready; it said why on standard error."""
 
 
+class AdminRefused(Exception):
+    """The admin endpoint does not do that; the message says why."""
+
+
 class Admin:
     """The admin endpoint of the emulator at `endpoint`; over TLS, `trusted` is the PEM file of the authority.
 
-    Every method raises `urllib.error.HTTPError` when refused.
+    Every method raises `AdminRefused`, in the emulator's words, for what cannot be done.
     """
 
     def __init__(self, endpoint: str, trusted: Path | None = None) -> None:
@@ -92,8 +97,12 @@ class Admin:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.endpoint}_emulator/{path}", data, method=verb)
         tls = ssl.create_default_context(cafile=self.trusted) if self.trusted else None
-        with urllib.request.urlopen(request, timeout=60, context=tls) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60, context=tls) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AdminRefused(json.load(error)["message"]) from None
 
 
 class Local(Admin):

@@ -90,8 +90,8 @@ class Ranges:
         """End the range `name` for two, divided at the effective partition key `at`, by default in the middle."""
         with self._store.transaction():
             parent = self.by_id(container, name)
-            at = at or epk.middle(parent.low, parent.high)
-            if not parent.low < at < parent.high:
+            at = at.upper() if at else epk.middle(parent.low, parent.high)
+            if set(at) - set("0123456789ABCDEF") or not parent.low < at < parent.high:
                 raise bad_request(f"{at} is not inside [{parent.low}, {parent.high}): name a boundary that is.")
             return self._replace(container, [parent], [(parent.low, at), (at, parent.high)])
 

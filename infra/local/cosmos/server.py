@@ -14,7 +14,7 @@ from aiohttp import web
 
 from cosmos.auth import authorize
 from cosmos.control import Control
-from cosmos.errors import Refused
+from cosmos.errors import Refused, bad_request
 from cosmos.faults import Fault, Faults
 from cosmos.service import Service
 from cosmos.wire import Call, Reply, call_of, refusal
@@ -82,6 +82,8 @@ class Server:
             return answer(call)
         except Refused as refused:
             return refusal(refused, call.activity)
+        except (TypeError, ValueError) as error:
+            return refusal(bad_request(f"{'/'.join(call.path)}: {error}"), call.activity)
 
 
 async def _cut(request: web.BaseRequest, fault: Fault, response: web.Response) -> web.StreamResponse:

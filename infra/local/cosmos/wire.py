@@ -12,6 +12,7 @@ import msgspec
 
 from cosmos import epk
 from cosmos.errors import CODES, Refused, bad_request
+from cosmos.faults import Kind
 from cosmos.keys import key_values
 from cosmos.resources import Container
 
@@ -51,7 +52,7 @@ class Call:
         return None if header is None else key_values(header)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What the faults know it as."""
         if not self.path:
             return "account"
