@@ -32,18 +32,22 @@ async def waiting(url: str, name: str, queues: Sequence[str]) -> AsyncIterator[i
 class Bell:
     """When to wake somebody: as soon as messages wait, then ever less often until somebody takes them.
 
-    Whoever was woken may be late, or fail at once. Ringing again after a minute, two, four, up to an hour brings no
-    flood; and it finds the messages that came while the last ones were taken, where nobody saw that.
+    Fewer messages than before are a sign of that. Whoever was woken may be late, or fail at once. Ringing again after
+    a minute, two, four, up to an hour brings no flood; and it finds the messages that came while the last ones were
+    taken, where the count did not tell.
     """
 
     def __init__(self) -> None:
         self._patience = _AGAIN_SECONDS
         self._rang: float | None = None
+        self._seen = 0
 
     def rings(self, messages: int, now: float) -> bool:
         """Whether to wake somebody, `messages` waiting at `now` (seconds of any steady clock)."""
-        if not messages:
+        if messages < self._seen:
             self._rang, self._patience = None, _AGAIN_SECONDS
+        self._seen = messages
+        if not messages:
             return False
         if self._rang is None:
             self._rang = now

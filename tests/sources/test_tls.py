@@ -62,9 +62,7 @@ def _drained(url: str, binding: QueueBinding, bounds: Bounds) -> list[int]:
     return asyncio.run(drained())
 
 
-def test_a_queue_is_drained_through_tls_and_reading_pauses_there_too(
-    safe: Secured, queue_binding: QueueBinding
-) -> None:
+def test_a_queue_is_drained_through_tls_within_the_bound_on_bytes(safe: Secured, queue_binding: QueueBinding) -> None:
     publish: Publish = publishing(safe.broker.url)
     publish(queue_binding, [Delivery(bytes(100_000), "", "order.placed", message_id=str(n)) for n in range(100)])
     sizes = _drained(safe.url(), queue_binding, Bounds(bytes=1_000_000))
