@@ -1,4 +1,4 @@
-"""The datasets that ship, from the real broker into the lake: each sample, as its producer sends it, gets its verdict."""
+"""The datasets that ship, through the real broker: each sample, sent as its producer would, gets its verdict."""
 
 from __future__ import annotations
 
