@@ -95,13 +95,15 @@ def test_an_expired_item_is_a_delete_that_says_so(cosmos_account: Local) -> None
         assert not changes(customers, mode=ALL)
         start = position(customers)
         add(customers, 1)
+        customers.create_item({"id": "sooner", "country": "IS", "ttl": 5})
         cosmos_account.clock(offset=11)
         try:
             read = changes(customers, mode=ALL, continuation=start)
         finally:
             cosmos_account.clock(offset=0)
-        assert [one["metadata"]["operationType"] for one in read] == ["create", "delete"]
-        assert read[1]["metadata"]["timeToLiveExpired"] is True
+        assert [one["metadata"]["operationType"] for one in read] == ["create", "create", "delete", "delete"]
+        assert [one["metadata"]["id"] for one in read[2:]] == ["sooner", "c1"]
+        assert {one["metadata"]["timeToLiveExpired"] for one in read[2:]} == {True}
 
 
 def test_all_versions_and_deletes_is_refused_beyond_its_retention(cosmos_account: Local) -> None:

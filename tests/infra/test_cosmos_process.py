@@ -20,7 +20,7 @@ ALL = "AllVersionsAndDeletes"
 
 @pytest.mark.parametrize("end", [Local.stop, Local.kill])
 def test_everything_is_there_after_a_restart(tmp_path: Path, end: object) -> None:
-    """Items, ranges, positions of both feeds, the key and the port; and LSN and ids go on, not over."""
+    """Items, ranges, positions of both feeds, the clock, the key and the port; and LSN and ids go on, not over."""
     assert callable(end)
     with Local(tmp_path) as account, fresh(account) as customers:
         database, name = names(customers)
@@ -33,9 +33,11 @@ def test_everything_is_there_after_a_restart(tmp_path: Path, end: object) -> Non
         pages = paged(customers, start_time="Beginning", feed_range=low, max_item_count=5)
         read = ids(list(next(pages)))
         after, endpoint, key = pages.continuation_token, account.endpoint, account.key
+        ahead = account.clock(offset=100_000)
         end(account)
         account.start()
         assert (account.endpoint, account.key) == (endpoint, key)
+        assert 0 <= account.clock() - ahead < 1000
         read += ids(changes(customers, continuation=after))
         read += ids(changes(customers, start_time="Beginning", feed_range=high))
         assert sorted(read) == sorted(f"c{n}" for n in range(20))
