@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 
 from ingest.errors import SourceUnavailable, TopologyError
-from ingest.model.arrived import Deliveries
+from ingest.model.arrived import Deliveries, Piece
 from ingest.model.contract import QueueBinding
-from ingest.model.dead_letter import as_published
-from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.model.delivery import Bounds, Window
 from ingest.sources.chunk import Chunk
 from ingest.sources.compare import depth
 from ingest.sources.connection import CONNECT_SECONDS, unavailable
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import Credit
+from ingest.sources.dead_letters import DeadLetters
 from ingest.sources.run import Run, rouses
 from ingest.sources.wire import Inbox
 
@@ -85,13 +85,13 @@ class RabbitQueue(Conversation):
                         raise self._cancellation
                     break
                 chunks, count, size = run.take()
-                deliveries: Sequence[Delivery] = Deliveries(chunks)
+                pieces: Sequence[Piece] = chunks
                 if self._binding.holds_dead_letters:
-                    deliveries = [as_published(one, self._binding.queue) for one in deliveries]
+                    pieces = [DeadLetters(chunk, self._binding.queue) for chunk in chunks]
                 async with self._talking("consuming"):
                     await credit.shrink(run.keeps())
-                yield Window(deliveries, self._acknowledge(count))
-                del chunks, deliveries
+                yield Window(Deliveries(pieces), self._acknowledge(count))
+                del chunks, pieces
                 inbox.release(size)
                 self._check()
         if run.left > 0 and not stop.is_set():
