@@ -252,6 +252,23 @@ def test_a_query_over_partitions_must_be_asked_for(customers: ContainerProxy) ->
         list(customers.query_items("SELECT * FROM c"))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"partition_key": PartitionKey(["/a", "/b", "/c", "/d"], kind="MultiHash")},
+        {"partition_key": PartitionKey("country")},
+        {"partition_key": PartitionKey("/country", version=1)},
+        {"partition_key": PartitionKey("/'country'")},
+        {"default_ttl": 0},
+        {"change_feed_policy": {"retentionDuration": "for ever"}},
+    ],
+)
+def test_a_container_that_cannot_be_is_refused(cosmos_account: Local, options: dict[str, Any]) -> None:
+    with pytest.raises(exceptions.CosmosHttpResponseError) as refused, fresh(cosmos_account, **options):
+        pass
+    assert refused.value.status_code == 400
+
+
 def test_databases_and_containers_are_listed_refused_twice_and_deleted(cosmos_account: Local) -> None:
     name = f"db-{uuid.uuid4().hex[:8]}"
     with CosmosClient(cosmos_account.endpoint, cosmos_account.key) as client:

@@ -99,15 +99,16 @@ def full_fidelity(store: Store, container: Container, asked: Slice) -> Page:
 
 def prune(store: Store, container: Container, before: int) -> None:
     """Forget the history from before the time `before`, and remember up to which LSN it is gone."""
+    old = "from changes where container = ? and ts < ?"
+    if store.db.execute(f"select 1 {old} limit 1", (container.no, before)).fetchone() is None:
+        return
     with store.transaction() as db:
-        rows = db.execute(
-            "select range, max(lsn) from changes where container = ? and ts < ? group by range", (container.no, before)
-        ).fetchall()
+        rows = db.execute(f"select range, max(lsn) {old} group by range", (container.no, before)).fetchall()
         for number, lsn in rows:
             db.execute(
                 "update ranges set pruned = max(pruned, ?) where container = ? and id = ?", (lsn, container.no, number)
             )
-        db.execute("delete from changes where container = ? and ts < ?", (container.no, before))
+        db.execute(f"delete {old}", (container.no, before))
 
 
 def _start(asked: Slice) -> int:

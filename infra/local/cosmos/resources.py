@@ -264,6 +264,9 @@ def _definition(body: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_request("Quoted names in partition key paths are not served by this emulator.")
     known["partitionKey"] = {"paths": paths, "kind": kind, "version": 2}
     _check_ttl(known.get("defaultTtl"))
+    retention = (known.get("changeFeedPolicy") or {}).get("retentionDuration", 0)
+    if not isinstance(retention, int) or retention < 0:
+        raise bad_request(f"The retention of the change feed policy, {retention!r}, is not a number of minutes.")
     known.setdefault("indexingPolicy", {"indexingMode": "consistent", "automatic": True})
     known.setdefault("conflictResolutionPolicy", {"mode": "LastWriterWins", "conflictResolutionPath": "/_ts"})
     known.setdefault("geospatialConfig", {"type": "Geography"})

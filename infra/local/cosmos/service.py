@@ -66,11 +66,11 @@ class Service:
         if rate is None:
             reply, within = self.documents.serve(call, container)
         else:
-            names = self.ranges.current(container)
-            at = self._range_of(call, container, names)
-            self.budget.admit(container.no, at.no, rate / len(names))
+            ranges = self.ranges.current(container)
+            share, at = rate / len(ranges), self._range_of(call, container, ranges)
+            self.budget.admit(container.no, at.no, share)
             reply, within = self.documents.serve(call, container)
-            self.budget.spend(container.no, (within or at).no, rate / len(names), reply.charge)
+            self.budget.spend(container.no, (within or at).no, share, reply.charge)
         if within is not None:
             lsn = self.ranges.by_id(container, within.id).lsn
             reply.headers["x-ms-session-token"] = f"{within.id}:-1#{lsn}"
