@@ -82,3 +82,14 @@ def test_a_connection_that_is_dead_but_not_closed_is_noticed(play: Play) -> None
             scene.taken_back()
     for scene in scenes:
         scene.finishes()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("after", [0, 300, 550])
+def test_a_broker_that_falls_silent_while_land_connects_is_given_up(after: int, play: Play) -> None:
+    scene = play(count=200, seed=6)
+    scene.publish()
+    with Proxy(scene.broker.port, Fault(How.FREEZE, Side.BROKER, after)) as proxy:
+        land = scene.start("land", "orders", url=proxy.url(scene.broker.url))
+        assert (land.code(within=60), land.told().get("error")) == (75, "SourceUnavailable"), land.told()
+    scene.finishes()
