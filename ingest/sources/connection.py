@@ -22,7 +22,7 @@ from ingest.sources.address import Address
 from ingest.sources.tls import complaint
 from ingest.sources.wire import Inbox, Transport
 
-__all__ = ["CONNECT_SECONDS", "broker_errors", "connect", "place", "unavailable"]
+__all__ = ["CONNECT_SECONDS", "broker_errors", "cancelled", "connect", "place", "unavailable"]
 
 CONNECT_SECONDS = 20.0
 """How long connecting, and any one answer of the broker, may take."""
@@ -44,6 +44,14 @@ def place(url: str) -> str:
 def unavailable(what: str) -> SourceUnavailable:
     """The error that stands for any broken conversation: `what` happened."""
     return SourceUnavailable(what, remedy=_REMEDY)
+
+
+def cancelled(kind: str, queue: str) -> SourceUnavailable:
+    """The broker has ended our consumers of the queue, which is of that kind."""
+    return SourceUnavailable(
+        f"the {kind} {queue!r} was deleted, or its leader went away",
+        remedy="run again: what was received of it is committed; what a deleted one still held is gone with it",
+    )
 
 
 @contextlib.contextmanager

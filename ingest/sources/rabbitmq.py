@@ -14,7 +14,7 @@ from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Bounds, Window
 from ingest.sources.chunk import Chunk
 from ingest.sources.compare import depth
-from ingest.sources.connection import CONNECT_SECONDS, unavailable
+from ingest.sources.connection import CONNECT_SECONDS, cancelled
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import Credit
 from ingest.sources.dead_letters import DeadLetters
@@ -118,7 +118,7 @@ class RabbitQueue(Conversation):
                     await self._wake.wait()
 
     def _cancelled(self, _: Any) -> None:
-        self._cancellation = unavailable(f"the queue {self._binding.queue!r} was deleted, or its leader went away")
+        self._cancellation = cancelled("queue", self._binding.queue)
         self._wake.set()
 
     def _acknowledge(self, count: int) -> Callable[[], Awaitable[None]]:

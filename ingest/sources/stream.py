@@ -19,7 +19,7 @@ from ingest.model.contract import QueueBinding
 from ingest.model.delivery import REPLACED, Bounds, Delivery, Lost, Start, Window
 from ingest.sources import peek
 from ingest.sources.compare import depth
-from ingest.sources.connection import unavailable
+from ingest.sources.connection import cancelled, unavailable
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import consume
 from ingest.sources.run import Numbered, Run, rouses
@@ -184,7 +184,7 @@ class RabbitStream(Conversation):
                     await self._wake.wait()
 
     def _cancelled(self, _: Any) -> None:
-        self._cancellation = unavailable(f"the stream {self._binding.queue!r} was deleted, or its leader went away")
+        self._cancellation = cancelled("stream", self._binding.queue)
         self._wake.set()
 
     async def _take(self, run: Run[Numbered], reading: _Reading) -> None:

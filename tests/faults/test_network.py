@@ -93,3 +93,14 @@ def test_a_broker_that_falls_silent_while_land_connects_is_given_up(after: int, 
         land = scene.start("land", "orders", url=proxy.url(scene.broker.url))
         assert (land.code(within=60), land.told().get("error")) == (75, "SourceUnavailable"), land.told()
     scene.finishes()
+
+
+@pytest.mark.soak
+def test_with_the_default_heartbeat_a_dead_connection_is_noticed_after_three_minutes(play: Play) -> None:
+    scene = play(count=200, seed=7)
+    with Proxy(scene.broker.port, Fault(How.FREEZE, Side.BROKER, 30_000)) as proxy:
+        land = scene.start("land", "orders", "--max-seconds", "900", url=proxy.url(scene.broker.url))
+        scene.publish()
+        assert not land.ended(within=120)
+        assert (land.code(within=120), land.told().get("error")) == (75, "SourceUnavailable"), land.told()
+    scene.finishes()
