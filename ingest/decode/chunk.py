@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.decode import lines
 from ingest.decode.bulk import Reader
 from ingest.decode.finding import Finding, shorten
 from ingest.decode.learned import kind_of, taken
@@ -117,27 +116,23 @@ def _learned(
 
 def _texts(raw: pa.Table, findings: dict[int, Finding]) -> tuple[npt.NDArray[np.int32], pa.Array]:
     """The rows that may be an object, and their bodies as text; the others get their finding."""
-    rows = np.arange(len(raw), dtype=np.int32)
     types, encodings, bodies = (_whole(raw, name) for name in ("content_type", "content_encoding", "body"))
+    if bodies.null_count:
+        bodies = pc.fill_null(bodies, b"")
     refusals = undecodable(types, encodings)
-    if refusals.null_count < len(rows):
-        for row in np.flatnonzero(refusals.is_valid()):
-            findings[int(row)] = Finding(Reason.UNDECODABLE, refusals[row].as_py())
-        rows, bodies = _rest(rows, bodies, refusals.is_null())
-    bodies = pc.fill_null(bodies, b"")
-    try:
-        texts = pc.cast(bodies, pa.string())
-    except pa.ArrowInvalid:
-        broken = dict(_not_utf8(bodies))
-        findings |= {int(rows[at]): found for at, found in broken.items()}
-        rows, bodies = _rest(rows, bodies, pa.array(~np.isin(np.arange(len(rows)), list(broken))))
-        texts = pc.cast(bodies, pa.string())
-    begins = lines.begins_object(texts)
-    if not pc.all(begins).as_py():
-        for at in np.flatnonzero(~begins.to_numpy(zero_copy_only=False)):
-            findings[int(rows[at])] = _NOT_OBJECT if bodies[at].as_py().strip(_WHITE) else _EMPTY
-        rows, texts = _rest(rows, texts, begins)
-    return rows, texts
+    keep = refusals.is_null().to_numpy(zero_copy_only=False)
+    findings |= {int(row): Finding(Reason.UNDECODABLE, refusals[row].as_py()) for row in np.flatnonzero(~keep)}
+    for at, found in _not_utf8(bodies):
+        findings.setdefault(at, found)
+        keep[at] = False
+    for row in np.flatnonzero(keep & ~pc.starts_with(bodies, b"{").to_numpy(zero_copy_only=False)):
+        body = bodies[row].as_py().lstrip(_WHITE)
+        if not body.startswith(b"{"):
+            findings[int(row)] = _NOT_OBJECT if body else _EMPTY
+            keep[row] = False
+    rows = np.flatnonzero(keep).astype(np.int32)
+    some = bodies if len(rows) == len(raw) else bodies.filter(pa.array(keep))
+    return rows, some.view(pa.string())
 
 
 def _whole(raw: pa.Table, name: str) -> pa.Array:
@@ -146,23 +141,26 @@ def _whole(raw: pa.Table, name: str) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _rest(rows: npt.NDArray[np.int32], values: pa.Array, keep: pa.Array) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    return rows[keep.to_numpy(zero_copy_only=False)], values.filter(keep)
-
-
 def _not_utf8(bodies: pa.Array) -> Iterator[tuple[int, Finding]]:
     """Where a body is not UTF-8, and why. Few are: a row is looked at only where its block has one."""
+    if _is_utf8(bodies):
+        return
     for start in range(0, len(bodies), _BLOCK):
         block = bodies.slice(start, _BLOCK)
-        try:
-            pc.cast(block, pa.string())
-        except pa.ArrowInvalid:
-            for at, body in enumerate(block.to_pylist()):
-                try:
-                    body.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    told = f"The body is not UTF-8: {error.reason} at byte {error.start}."
-                    yield start + at, Finding(Reason.ENCODING, told)
+        for at, body in enumerate([] if _is_utf8(block) else block.to_pylist()):
+            try:
+                body.decode("utf-8")
+            except UnicodeDecodeError as error:
+                told = f"The body is not UTF-8: {error.reason} at byte {error.start}."
+                yield start + at, Finding(Reason.ENCODING, told)
+
+
+def _is_utf8(bodies: pa.Array) -> bool:
+    try:
+        pc.cast(bodies, pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _typed(table: pa.Table, columns: tuple[Column, ...]) -> tuple[pa.Table, list[Fault]]:

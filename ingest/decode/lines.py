@@ -13,16 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["begins_object", "ndjson", "number", "starts"]
+__all__ = ["ndjson", "number", "starts"]
 
 _WHITE = " \t\r\n"
 _END = 2**31 - 1  # pyarrow 26 refuses an open end: "Negative buffer resize"
-
-
-def begins_object(texts: pa.Array) -> pa.Array:
-    """For each text (n): does it begin with a brace, after white space that JSON allows?"""
-    dense = pc.starts_with(texts, "{")
-    return dense if pc.all(dense).as_py() else pc.starts_with(pc.ascii_ltrim(texts, _WHITE), "{")
 
 
 def number(texts: pa.Array, numbers: npt.NDArray[np.int32], key: str) -> pa.Array:
