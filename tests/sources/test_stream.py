@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import aiormq
 import pytest
@@ -17,6 +20,7 @@ from ingest.model.delivery import Bounds, Delivery, Lost, Start, Window
 from ingest.sources import stream as module
 from ingest.sources.peek import examine_stream, newest, oldest
 from ingest.sources.stream import RabbitStream
+from tests.conftest import publishing
 
 Publish = Callable[[QueueBinding, Iterable[Delivery]], None]
 
@@ -248,6 +252,34 @@ class TestAgain:
         found = windows(broker, binding, start=7)
         assert positions(found) == list(range(7, 30))
         assert found[-1].position == 29
+
+
+def test_a_broker_that_was_restarted_has_the_same_stream_afterwards(tmp_path: Path, binding: QueueBinding) -> None:
+    """Not killed: a single node that is killed within minutes of declaring a stream forgets it."""
+    with Broker(tmp_path / "mortal", tied=True) as mortal:
+        publish = publishing(mortal.url)
+        publish(binding, some(25))
+
+        async def restarted() -> None:
+            async with RabbitStream(mortal.url, binding) as source:
+                found = source.windows(Bounds(rows=10, max_seconds=3600, seconds=3600), None, asyncio.Event())
+                assert (await anext(found)).position == 9
+                assert (await anext(found)).position == 19
+                waiting = asyncio.ensure_future(anext(found))
+                await asyncio.to_thread(mortal.stop)
+                with pytest.raises(SourceUnavailable):
+                    await asyncio.wait_for(waiting, 30)
+
+        asyncio.run(restarted())
+        mortal.start()
+        found, deadline = None, time.monotonic() + 60
+        while found is None:
+            assert time.monotonic() < deadline
+            with contextlib.suppress(SourceUnavailable):  # the stream is there a moment later than its broker
+                found = read_back(mortal, binding, 19)
+        assert found.message_id == "m19"
+        publish(binding, some(5, first=25))
+        assert numbers(windows(mortal, binding, 19)) == list(range(20, 30))
 
 
 def test_a_stream_deleted_while_it_is_read_gives_what_was_received_and_is_an_error_then(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from ingest import envelope
+from ingest import envelope, steps
 from ingest.errors import Overtaken, SourceReplaced
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
-from ingest.model.delivery import Delivery, Lost, Window
+from ingest.model.delivery import Bounds, Delivery, Lost, Window
 from ingest.model.keys import Keys
 from ingest.model.points import Point
-from ingest.sources.memory import CrashAt, MemorySource, SimulatedCrash
+from ingest.sources.memory import CrashAt, MemoryBroker, MemorySource, SimulatedCrash
 from ingest.steps import Landed, erase
 from ingest.steps.land import raw_rows
 from tests.reading import rows_of
@@ -154,6 +155,36 @@ class TestWildClocks:
         assert positions(shop) == list(range(998))
         assert land(shop).rows == 5
         assert positions(shop) == [*range(998), *[998] * 5]
+
+
+def test_several_streams_have_a_position_each_and_are_compared_each(shop: Shop) -> None:
+    brokers = {name: MemoryBroker() for name in ("p1", "p2")}
+
+    def land_both() -> Landed:
+        sources = [MemorySource(broker, name=name, stream=True) for name, broker in brokers.items()]
+        return asyncio.run(
+            steps.land(
+                shop.contract,
+                sources,
+                shop.lake,
+                events=envelope.events,
+                bounds=Bounds(),
+                stop=asyncio.Event(),
+                patience=(),
+            )
+        )
+
+    for name, broker in brokers.items():
+        for number in range(3):
+            broker.publish(order(f"{name}{number}")._replace(source=f"shop.events/{name}"))
+    brokers["p2"].publish(order("p2more")._replace(source="shop.events/p2"))
+    assert land_both().rows == 7
+    assert land_both().rows == 0
+    assert [shop.lake.position("orders", f"land:{name}") for name in brokers] == [2, 3]
+    # What stands at p1's position now was landed, but by p2.
+    brokers["p1"].log[2] = order("p22")._replace(source="shop.events/p1", body=b"new")
+    with pytest.raises(SourceReplaced, match="events/p1 has another message"):
+        land_both()
 
 
 def test_two_lands_at_once_do_not_double(shop: Shop) -> None:
