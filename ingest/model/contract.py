@@ -193,11 +193,6 @@ class Contract:
     erasure_key: str | None = None
 
     @property
-    def dead_letter_queues(self) -> frozenset[str]:
-        """The queues whose rows wait in quarantine for a replay, whatever they hold."""
-        return frozenset(source.queue for source in self.sources if source.holds_dead_letters)
-
-    @property
     def private(self) -> frozenset[str]:
         """The columns of which no verdict, report, error or log may show a value; whose a row is among them."""
         return frozenset(one.name for one in self.columns if one.is_private or one.name == self.erasure_key)

@@ -13,7 +13,11 @@ from typing import Any
 
 from ingest.model.delivery import Delivery
 
-__all__ = ["as_published", "origin", "told"]
+__all__ = ["HEADER", "as_published", "origin", "told"]
+
+HEADER = "x-lakepost-dead-letter-queue"
+"""The header by which raw knows a dead letter. Headers that begin with `x-` are no part of a content id."""
+
 
 _REASONS = {
     "rejected": "a consumer rejected it",
@@ -26,7 +30,11 @@ _LONGEST = 500
 
 
 def as_published(delivery: Delivery, queue: str) -> Delivery:
-    """The dead letter from `queue` with the exchange and the routing key by which it came to the queue it died in."""
+    """The dead letter from `queue` with the exchange and the routing key by which it came to the queue it died in.
+
+    A header remembers `queue`: the contract may name another one day, and what it was must still be known.
+    """
+    delivery = delivery._replace(headers={**delivery.headers, HEADER: queue})
     death = _newest(delivery.headers, queue)
     exchange, keys = death.get("exchange"), death.get("routing-keys")
     if not isinstance(exchange, str):
@@ -35,12 +43,16 @@ def as_published(delivery: Delivery, queue: str) -> Delivery:
     return delivery._replace(source=f"{exchange}/{queue}", routing_key=key)
 
 
-def origin(source: str, headers: str | None, queue: str) -> str:
-    """The `source` that the message would have had before it died: another copy of it has, and is the same event.
+def origin(source: str, headers: str | None) -> str | None:
+    """The `source` that a dead letter had before it died: another copy of it has, and is the same event.
 
-    `source` and `headers` as raw has them, of a dead letter from `queue`.
+    `source` and `headers` as raw has them. Null where the row is no dead letter.
     """
-    died_in = _newest(_read(headers), queue).get("queue")
+    read = _read(headers)
+    queue = read.get(HEADER)
+    if not isinstance(queue, str) or not source.endswith(f"/{queue}"):
+        return None
+    died_in = _newest(read, queue).get("queue")
     return source.removesuffix(queue) + died_in if isinstance(died_in, str) else source
 
 

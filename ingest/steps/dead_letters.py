@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.model.contract import Contract
-from ingest.model.dead_letter import origin, told
+from ingest.model.dead_letter import HEADER, origin, told
 from ingest.model.ports import Decode, Open
 from ingest.model.reason import Reason
 from ingest.model.tables import REJECTS, row_names
@@ -49,7 +49,7 @@ class PuttingAside:
 
     def __call__(self, raw: pa.Table, contract: Contract, /) -> Decoded:
         """The payload of each row as the contract's columns, or why it is none, or is not asked."""
-        dead = _are_dead(raw["source"], contract)
+        dead = pc.is_valid(_origins(raw))
         if self.waiting is not None and pc.any(dead).as_py():
             named = pa.array(sorted(self.waiting()), pa.string())
             dead = pc.and_(dead, pc.is_in(row_names(raw), value_set=named))
@@ -62,31 +62,22 @@ class PuttingAside:
         return dataclasses.replace(found, index=places.take(found.index), rejects=rejects)
 
 
-def as_origin(raw: pa.Table, contract: Contract) -> pa.Table:
+def as_origin(raw: pa.Table) -> pa.Table:
     """`raw` with the `source` that dead letters had before they died, as a copy that never died has it."""
-    sources = raw["source"]
-    for queue in sorted(contract.dead_letter_queues):
-        dead = _from(sources, queue)
-        if not pc.any(dead).as_py():
-            continue
-        headers = raw["headers"].filter(dead).to_pylist()
-        given = zip(sources.filter(dead).to_pylist(), headers, strict=True)
-        found = pa.array([origin(source, one, queue) for source, one in given], pa.string())
-        sources = pa.chunked_array([pc.replace_with_mask(sources.combine_chunks(), dead, found)])
+    sources = pc.coalesce(_origins(raw), raw["source"].combine_chunks())
     place = raw.schema.get_field_index("source")
     return raw.set_column(place, raw.schema.field(place), sources)
 
 
-def _from(source: pa.ChunkedArray, queue: str) -> pa.Array:
-    return pc.ends_with(source.combine_chunks(), f"/{queue}")
-
-
-def _are_dead(source: pa.ChunkedArray, contract: Contract) -> pa.Array:
-    """True where the row came by a dead-letter queue of the contract: `exchange/queue`."""
-    dead = pa.repeat(pa.scalar(value=False), len(source))
-    for queue in contract.dead_letter_queues:
-        dead = pc.or_(dead, _from(source, queue))
-    return dead
+def _origins(raw: pa.Table) -> pa.Array:
+    """The source of each dead letter (n) before it died; null for every other row."""
+    headers = raw["headers"].combine_chunks()
+    marked = pc.fill_null(pc.match_substring(headers, HEADER), fill_value=False)
+    nothing = pa.nulls(raw.num_rows, pa.string())
+    if not pc.any(marked).as_py():
+        return nothing
+    given = zip(raw["source"].filter(marked).to_pylist(), headers.filter(marked).to_pylist(), strict=True)
+    return pc.replace_with_mask(nothing, marked, pa.array([origin(*one) for one in given], pa.string()))
 
 
 def _places(of: pa.Array) -> pa.Array:

@@ -168,7 +168,7 @@ def settle(
     `erased` rows by event date were set aside before and are records all the same.
     """
     rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
-    named = as_origin(raw, contract).drop_columns(["body", "headers"])
+    named = as_origin(raw).drop_columns(["body", "headers"])
     identities = named.select(["source", "event_id", "event_date"]).take(index)
     kept = first(identities, known, contract)
     again = identities["event_date"].filter(pc.invert(kept))
@@ -191,7 +191,7 @@ def stamped(
     weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int, keys: Keys = NO_KEYS
 ) -> tuple[pa.Table, pa.Table]:
     """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
-    named = as_origin(raw, contract).drop_columns(["body", "headers"])
+    named = as_origin(raw).drop_columns(["body", "headers"])
     valid = _curated(weighed.rows, named.take(weighed.index), contract, batch, keys)
     return valid, _quarantine(weighed.rejects, raw, contract, batch)
 

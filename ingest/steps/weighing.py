@@ -35,9 +35,10 @@ class Weighing:
     ) -> None:
         self.keys, self.opened = keys, decode.opened
         self._contract, self._validator = contract, validator
-        self._decode = PuttingAside(decode, lambda: self._waiting)
+        self._decode = PuttingAside(decode, self._waits)
+        self._pinned: PinnedDate | None = None
         self._screen: Screen | None = None
-        self._waiting: Waiting = frozenset()
+        self._waiting: Waiting | None = None  # null until a dead letter was seen
         self._limits, self._folder = limits, folder
         self._windows: Mapping[str, int] = {}
         self._empty()
@@ -52,9 +53,10 @@ class Weighing:
 
         All of them, where rows were taken away, `screen` knows somebody more, or dead letters were replayed meanwhile.
         """
-        waiting = waiting_in(pinned.quarantine()) if self._contract.dead_letter_queues else frozenset()
-        if (self._screen, self._waiting) != (screen, waiting):
-            self._screen, self._waiting, self._windows = screen, waiting, {}
+        self._pinned = pinned
+        moved = self._waiting is not None and self._waiting != waiting_in(pinned.quarantine())
+        if self._screen != screen or moved:
+            self._screen, self._waiting, self._windows = screen, None, {}
             self._empty()
         windows = pinned.windows() if self._windows else None
         if windows is not None and any(windows.get(name) != rows for name, rows in self._windows.items()):
@@ -69,6 +71,12 @@ class Weighing:
             self.erased.add(erased.select(_NAMED.names))
             self._weigh(rows)
         self._windows = read
+
+    def _waits(self) -> Waiting:
+        """The dead letters of the date that nobody has replayed."""
+        if self._waiting is None:
+            self._waiting = waiting_in(self._pinned.quarantine()) if self._pinned is not None else frozenset()
+        return self._waiting
 
     def _weigh(self, raw: pa.Table) -> None:
         weighed = weigh(raw, self._contract, self._decode, self._validator)

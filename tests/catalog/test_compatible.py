@@ -262,3 +262,14 @@ def test_a_queue_taken_away_breaks_the_contract(orders: Contract) -> None:
     (change,) = compare(before, dataclasses.replace(orders, version="1.1.1"))
     assert (change.effect, change.says) == (BREAKING, "queue: lakepost.gifts removed")
     assert "land what waits" in change.then
+
+
+@pytest.mark.parametrize(("by_policy", "effect"), [("true", IN_PLACE), ("false", BREAKING)])
+def test_a_dead_letter_queue_changes_a_queue_in_place_only_by_policy(
+    orders: Contract, by_policy: str, effect: Effect
+) -> None:
+    """The arguments of a queue that exists cannot be changed."""
+    dead = f"queueType: quorum\n          deadLetter: {{queue: dead, byPolicy: {by_policy}}}"
+    changes = compare(orders, with_texts(orders, ("queueType: quorum", dead), version="1.1.1"))
+    assert changes[0].effect is effect
+    assert "queue: dead added" in [change.says for change in changes]

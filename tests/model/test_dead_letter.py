@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.envelope import identify
-from ingest.model.dead_letter import as_published, origin, told
+from ingest.model.dead_letter import HEADER, as_published, origin, told
 from ingest.model.delivery import Delivery
 
 QUEUE = "orders.dead"
@@ -29,9 +29,11 @@ def test_no_header_is_too_odd(headers: Any) -> None:
         assert said
         assert said.isprintable()
         assert len(said) <= 500
-        assert isinstance(origin(f"e/{QUEUE}", written, QUEUE), str)
+        assert origin(f"e/{QUEUE}", written) is None
     delivery = Delivery(b"{}", f"dead/{QUEUE}", "k", {"x-death": headers})
-    assert as_published(delivery, QUEUE).source.endswith(f"/{QUEUE}")
+    died = as_published(delivery, QUEUE)
+    assert died.source.endswith(f"/{QUEUE}")
+    assert isinstance(origin(died.source, json.dumps(died.headers, default=str)), str)
 
 
 def test_it_has_the_content_id_of_the_message_that_died() -> None:
@@ -41,7 +43,7 @@ def test_it_has_the_content_id_of_the_message_that_died() -> None:
     died = as_published(Delivery(b"{}", f"dead/{QUEUE}", QUEUE, headers), QUEUE)
     assert (died.source, died.routing_key) == (f"shop/{QUEUE}", "order.placed")
     assert identify(died).id == identify(alive).id
-    assert origin(died.source, json.dumps(headers), QUEUE) == alive.source
+    assert origin(died.source, json.dumps(died.headers)) == alive.source
 
 
 def test_the_death_that_brought_it_here_counts_not_one_of_the_dead_letter_queue_itself() -> None:
@@ -49,4 +51,11 @@ def test_the_death_that_brought_it_here_counts_not_one_of_the_dead_letter_queue_
     headers = {"x-death": [{**DEATH, "queue": QUEUE, "exchange": "dead"}, DEATH, earlier]}
     died = as_published(Delivery(b"{}", f"dead/{QUEUE}", QUEUE, headers), QUEUE)
     assert died.source == f"shop/{QUEUE}"
-    assert origin(died.source, json.dumps(headers), QUEUE) == "shop/orders"
+    assert origin(died.source, json.dumps(died.headers)) == "shop/orders"
+
+
+def test_what_did_not_come_by_a_dead_letter_queue_is_none_whatever_a_producer_writes() -> None:
+    headers = {HEADER: QUEUE, "x-death": [DEATH]}
+    assert origin("shop/orders", json.dumps(headers)) is None
+    taken = as_published(Delivery(b"{}", f"dead/{QUEUE}", QUEUE, {HEADER: "another", "x-death": [DEATH]}), QUEUE)
+    assert taken.headers[HEADER] == QUEUE

@@ -145,8 +145,21 @@ def test_one_that_was_replayed_and_is_wrong_today_goes_back_for_that_reason(shop
     assert quarantine(shop) == [("bad", "expectation")]
 
 
+def test_a_dead_letter_is_known_when_the_contract_names_another_queue_for_them(shop: Shop) -> None:
+    """Else a rebuild would curate a copy once more, under another source."""
+    shop.land(order("e1"), dead(order("e1")), dead(order("waits")))
+    shop.curate()
+    shop.contract = dataclasses.replace(shop.contract, sources=shop.contract.sources[:1], digest="without")
+    shop.lake.prepare(shop.contract)
+    shop.rebuild(20)
+    assert quarantine(shop) == [("e1", "dead-lettered"), ("waits", "dead-lettered")]
+    assert replay(shop).duplicates == 1
+    shop.rebuild(20)
+    assert shop.curated() == ["e1", "waits"]
+
+
 def test_the_source_of_a_dead_letter_that_tells_nothing_stays(shop: Shop) -> None:
-    shop.land(order("put there")._replace(source=f"/{DEAD}"))
+    shop.land(as_published(order("put there")._replace(source=f"/{DEAD}"), DEAD))
     shop.curate()
     (row,) = rows_of(shop.lake.uri("quarantine", "orders")).to_pylist()
     assert "does not say why" in row["detail"]
