@@ -64,7 +64,7 @@ POINTS = [point for point in OF_INGEST if point is not Point.RECEIVED]
 def test_the_account_holds_wherever_a_run_was_killed(shop: Shop, point: Point) -> None:
     """What `status` and `doctor` say in the night: a killed run is no missing row."""
     shop.land(order("a"), order("a"), order("bad", total=-1))
-    if point in {Point.RAW_COMMITTED, Point.ACKNOWLEDGED}:
+    if point in {Point.PART_COMMITTED, Point.RAW_COMMITTED, Point.ACKNOWLEDGED}:
         with pytest.raises(SimulatedCrash):
             shop.land(order("b"), reached=CrashAt(point))
     else:
