@@ -68,6 +68,8 @@ def broker_errors(doing: str, *, but: tuple[type[Exception], ...] = ()) -> Itera
         raise unavailable(f"RabbitMQ closed the connection while {doing}") from None
     except TimeoutError as error:
         raise unavailable(f"RabbitMQ did not answer in time while {doing}") from error
+    except StopAsyncIteration as error:  # aiormq's word for the end of the stream between two frames
+        raise unavailable(f"RabbitMQ closed the connection while {doing}") from error
     except (AMQPError, PAMQPException, ChannelInvalidStateError, OSError, RuntimeError) as error:
         raise unavailable(f"RabbitMQ failed while {doing}: {_words(error)}") from error
 
@@ -85,7 +87,7 @@ async def connect(url: str, name: str, woken: Callable[[], None]) -> tuple[Conne
     try:
         return await _connect(address, context, name, woken)
     except SourceUnavailable as error:
-        if context is None or not isinstance(error.__cause__, AMQPConnectionError):
+        if context is None or not isinstance(error.__cause__, (AMQPConnectionError, StopAsyncIteration)):
             raise
     # Whom TLS hangs up on may not get to read why: what we said meanwhile meets a closed socket, which answers with
     # a reset that overtakes the reason.
@@ -109,6 +111,7 @@ async def _connect(
                 await connection.connect()
     except SourceUnavailable as error:
         transport.abort()
+        await connection.close()  # which has nothing to close; its destructor would try to
         if refusal := _refusal(address, error.__cause__, transport.inbox):
             says, remedy = refusal
             raise ConfigurationError(

@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import json
 import logging
+import random
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from ingest.sources.connection import connect
 from ingest.sources.rabbitmq import RabbitQueue
 from tests.command import Command
 from tests.conftest import Publish, publishing
+from tests.faults.proxy import Fault, How, Proxy, Side
 from tests.live import Live
 from tests.secured import AWKWARD, Files, Secured, secured
 
@@ -68,6 +70,28 @@ def test_a_queue_is_drained_through_tls_within_the_bound_on_bytes(safe: Secured,
     sizes = _drained(safe.url(), queue_binding, Bounds(bytes=1_000_000))
     assert sum(sizes) == 100
     assert max(sizes) <= 10
+    assert _drained(safe.url(), queue_binding, Bounds()) == []
+
+
+def test_a_cut_connection_is_worth_another_try_and_no_certificates_fault(
+    safe: Secured, queue_binding: QueueBinding
+) -> None:
+    """Cut anywhere, in the handshake of TLS too. What was not acknowledged comes again."""
+    publish: Publish = publishing(safe.broker.url)
+    chance, ends = random.Random(1), 0
+    with Proxy(safe.port) as proxy:
+        for number in range(12):
+            publish(queue_binding, [Delivery(bytes(500), "", "order.placed", message_id=str(n)) for n in range(100)])
+            side, most = chance.choice([(Side.BROKER, 3_000), (Side.BROKER, 50_000), (Side.CLIENT, 3_000)])
+            proxy.fault = Fault(chance.choice([How.CLOSE, How.RESET]), side, chance.randrange(1, most))
+            try:
+                _drained(proxy.url(safe.url()), queue_binding, Bounds(rows=30))
+            except SourceUnavailable:
+                ends += 1
+            except ConfigurationError as error:  # names the cut, which repeats by its seed
+                pytest.fail(f"cut {number}, {proxy.fault}: {error}")
+    assert ends > 6
+    _drained(safe.url(), queue_binding, Bounds())
     assert _drained(safe.url(), queue_binding, Bounds()) == []
 
 
