@@ -22,6 +22,7 @@ from typing import Any, NoReturn, Self
 import httpx
 from rich.console import Console
 
+import demo_envelopes
 import demo_report
 from airflow_api import AirflowRefused
 from airflow_local import Airflow, AirflowFailed
@@ -32,6 +33,7 @@ from ingest.errors import LakepostError
 from ingest.sources.rabbitmq import RabbitQueue
 from ledger import LedgerWriter, Verdict, check
 from shop import Sent, messages
+from shop_envelopes import Parcel
 from shop_publish import PublishFailed, publish
 from stack import airflow_connections
 
@@ -42,6 +44,7 @@ DATASET = "orders"
 DAG_ID = f"ingest__{DATASET}"
 _SCHEDULE_DEADLINE = 15.0  # seconds
 _RUN_DEADLINE = 600.0
+_ENVELOPED = 5_000  # messages of each of the other datasets
 
 
 class DemoFailed(Exception):
@@ -63,6 +66,8 @@ class Demo:
         self.folder, self.lake, self.ledger = folder, folder / "lake", folder / "ledger.jsonl"
         self._display, self._count, self._seed, self._keep = display, count, seed, keep
         self._stack = contextlib.ExitStack()
+        self._others: dict[str, list[Parcel]] = {}
+        self.accounts: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -91,8 +96,13 @@ class Demo:
         run = self._ingest(airflow)
         if not self._keep:
             airflow.stop()  # before its schedule starts the next run
+        with self._display.stage("stock, deliveries"):
+            self.accounts = demo_envelopes.ingested(self._others, self._environment(broker))
         with self._display.stage("check"):
             verdict = check(self.ledger, self.lake, DATASET)
+            for dataset, sent in self._others.items():
+                found = demo_envelopes.differences(dataset, sent, self.accounts[dataset], self.lake)
+                verdict = dataclasses.replace(verdict, differences=(*verdict.differences, *found))
         if self._keep:
             self._stack.pop_all()
             self._display.say(f"still running: Airflow {airflow.url}, RabbitMQ 127.0.0.1:{broker.port}")
@@ -121,6 +131,15 @@ class Demo:
         self._stack.callback(airflow.stop)
         return airflow
 
+    def _environment(self, broker: Broker) -> dict[str, str]:
+        """The settings of the command."""
+        return {
+            "LAKEPOST_LAKE_URL": self.lake.as_uri(),
+            "LAKEPOST_RABBITMQ_URL": broker.url,
+            "LAKEPOST_SCHEMAS_DIR": str(ROOT / "schemas"),
+            "LAKEPOST_LOG_LEVEL": "WARNING",
+        }
+
     def _start(self, airflow: Airflow) -> None:
         with self._display.stage("Airflow"):
             airflow.start()
@@ -147,6 +166,8 @@ class Demo:
 
                 stream = messages(self._count, self._seed)
                 publish(broker.url, stream, exchange=binding.exchange, progress=confirmed)
+            each = min(_ENVELOPED, self._count)
+            self._others = demo_envelopes.published(broker.url, ROOT / "schemas", messages=each, seed=self._seed)
         except (PublishFailed, LakepostError) as error:
             raise DemoFailed(f"publishing: {error}") from error
 
@@ -213,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print("demo: FAILED, interrupted")
         return 130
     demo_report.stages(console, display.seconds, run.tasks, time.monotonic() - begun)
-    demo_report.account(console, run.accounts, verdict)
+    demo_report.account(console, run.accounts, verdict, demo.accounts)
     demo_report.sample(console, folder / "lake", DATASET)
     if not verdict.ok:
         console.print("\n".join(("", *verdict.differences, where)), markup=False)

@@ -33,15 +33,26 @@ def stages(console: Console, seconds: Mapping[str, float], tasks: Sequence[Mappi
     console.print(table)
 
 
-def account(console: Console, accounts: Mapping[str, Mapping[str, Any]], verdict: Verdict) -> None:
-    """The account of the run, task by task, above what the lake holds."""
+def account(
+    console: Console,
+    accounts: Mapping[str, Mapping[str, Any]],
+    verdict: Verdict,
+    others: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """The account of the run, task by task, above what the lake holds; then those of the other datasets."""
     table = _table("account", *_COUNTS, "seconds")
     for task, counts in accounts.items():
-        values = (f"{counts[name]:,}" if counts.get(name) is not None else "" for name in _COUNTS)
-        table.add_row(task, *values, f"{counts['seconds']:.1f}")
+        _add(table, task, counts)
     lake = (verdict.landed, verdict.curated, verdict.quarantined, verdict.duplicates)
     table.add_row("lake", *(f"{value:,}" for value in lake), "", "", style="bold")
+    for dataset, counts in others.items():
+        _add(table, dataset, counts)
     console.print(table)
+
+
+def _add(table: Table, name: str, counts: Mapping[str, Any]) -> None:
+    values = (f"{counts[count]:,}" if counts.get(count) is not None else "" for count in _COUNTS)
+    table.add_row(name, *values, f"{counts['seconds']:.1f}" if "seconds" in counts else "failed")
 
 
 def sample(console: Console, lake: Path, dataset: str) -> None:

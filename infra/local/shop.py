@@ -87,6 +87,8 @@ class Sent:
     total: str | None = None
     note: str | None = field(default=None, repr=False)
     rescued: str | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+    content_encoding: str | None = None
 
     @property
     def sha256(self) -> str:

@@ -15,15 +15,18 @@ _METHOD, _HEADER, _BODY, _END = 1, 2, 3, b"\xce"
 _FRAME = struct.Struct(">BHI")
 _CONTENT = struct.Struct(">HHQH")
 _MANDATORY = 1
-_TYPE, _TIMESTAMP, _MESSAGE_ID = 1 << 5, 1 << 6, 1 << 7
+_TYPE, _TIMESTAMP, _MESSAGE_ID, _ENCODING = 1 << 5, 1 << 6, 1 << 7, 1 << 14
 _ALWAYS = 1 << 15 | 1 << 13 | 1 << 12  # content type, headers, delivery mode
-_JSON = b"\x10application/json"
 _PERSISTENT = b"\x02"
 
 
 def content(sent: Sent, exchange: str, channel: int, frame_max: int) -> bytes:
     """The bytes on the wire: mandatory, persistent, without a message id where `sent` has none."""
-    flags, properties = _ALWAYS | _TYPE, [_JSON, encode.field_table(dict(sent.headers)), _PERSISTENT]
+    flags, properties = _ALWAYS | _TYPE, [_short(sent.content_type)]
+    if sent.content_encoding is not None:
+        flags |= _ENCODING
+        properties.append(_short(sent.content_encoding))
+    properties += [encode.field_table(dict(sent.headers)), _PERSISTENT]
     if sent.message_id is not None:
         flags |= _MESSAGE_ID
         properties.append(_short(sent.message_id))
