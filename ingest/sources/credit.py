@@ -50,26 +50,30 @@ class Credit:
     def __init__(self, channel: Channel, queue: str) -> None:
         self._channel, self._queue = channel, queue
         self._consumers: list[tuple[str, int]] = []
+        self._gone: list[tuple[int, int]] = []  # consumers taken away: the last tag received then, and their prefetch
         self.granted = 0
 
-    async def grow(self, free: int, wanted: int, limit: int) -> bool:
-        """Add one consumer if `free`, the credit not used up, is scant for the `wanted` messages; true if so.
+    def most(self, received: int, acknowledged: int) -> int:
+        """How many messages may come at most before more are acknowledged; both are counted from the first one on."""
+        self._gone = [(tag, prefetch) for tag, prefetch in self._gone if tag > acknowledged]
+        with_them = sum(prefetch for _, prefetch in self._gone)
+        return self.granted - max(received - acknowledged - with_them, 0)
 
-        What is granted stays within `limit`.
-        """
-        if free >= wanted or free > self.granted // 2 or self.granted >= limit:
+    async def grow(self, free: int, wanted: int, most: float) -> bool:
+        """Add one consumer of at most `most` if `free`, the credit not used up, is scant for `wanted`; true if so."""
+        if free >= wanted or free > self.granted // 2 or most < 1:
             return False
-        step = min(wanted - max(free, 0), _CONSUMER_LIMIT, max(_FIRST, self.granted * (_GROWTH - 1)))
-        step = min(step, limit - self.granted)
+        step = int(min(wanted - max(free, 0), _CONSUMER_LIMIT, max(_FIRST, self.granted * (_GROWTH - 1)), most))
         self._consumers.append((await consume(self._channel, self._queue, step), step))
         self.granted += step
         return True
 
-    async def shrink(self, limit: int) -> None:
+    async def shrink(self, limit: float, received: int) -> None:
         """Take consumers away until `granted` is within `limit`. What they were sent still arrives."""
         while self.granted > limit and self._consumers:
             tag, prefetch = self._consumers.pop()
             self.granted -= prefetch
+            self._gone.append((received, prefetch))
             await self._channel.basic_cancel(tag, nowait=True, timeout=CONNECT_SECONDS)
 
 

@@ -35,11 +35,15 @@ class RabbitQueue(Conversation):
         self.application = f"land:{binding.queue}"
         self._given = self._acknowledged = self._settled = 0
         self._cancellation: SourceUnavailable | None = None
+        self._taking: tuple[Run[Chunk], Credit] | None = None
+        self._credit = asyncio.Lock()
+        self._has_more = True
 
     async def __aenter__(self) -> Self:
         _refuse_unsuited(self._binding)
         self._given, self._acknowledged, self._settled = 0, 0, 0
-        self._cancellation = None
+        self._cancellation = self._taking = None
+        self._has_more = True
         return await super().__aenter__()
 
     async def ready(self, after: int | None = None) -> int:  # noqa: ARG002 - a queue remembers by itself
@@ -49,6 +53,9 @@ class RabbitQueue(Conversation):
             SourceUnavailable: the broker went away.
             TopologyError: the queue was deleted.
         """
+        return await self._waiting()
+
+    async def _waiting(self) -> int:
         self._check()
         connection, _, _ = self._parts()
         return (await depth(connection, self._binding.queue))[0]
@@ -76,6 +83,7 @@ class RabbitQueue(Conversation):
         run: Run[Chunk] = Run(bounds, stop, deadline, left)
         _, channel, inbox = self._parts()
         credit = Credit(channel, self._binding.queue)
+        self._taking = run, credit
         inbox.limit(bounds.bytes)
         with rouses(stop, self._wake):
             while run.left > 0 and not run.ended:
@@ -85,12 +93,13 @@ class RabbitQueue(Conversation):
                         raise self._cancellation
                     break
                 chunks, count, size = run.take()
+                acknowledge = self._acknowledge(count)
                 pieces: Sequence[Piece] = chunks
                 if self._binding.holds_dead_letters:
                     pieces = [DeadLetters(chunk, self._binding.queue) for chunk in chunks]
-                async with self._talking("consuming"):
-                    await credit.shrink(run.keeps())
-                yield Window(Deliveries(pieces), self._acknowledge(count))
+                async with self._credit, self._talking("consuming"):
+                    await credit.shrink(self._given - self._acknowledged + run.keeps(), inbox.tag)
+                yield Window(Deliveries(pieces), acknowledge)
                 del chunks, pieces
                 inbox.release(size)
                 self._check()
@@ -100,18 +109,25 @@ class RabbitQueue(Conversation):
     async def _fill(self, run: Run[Chunk], inbox: Inbox, credit: Credit) -> None:
         """Collect deliveries into `run` until its window is to be given, or there will be none."""
         loop = asyncio.get_running_loop()
+        if self._spare(self._given - self._acknowledged) < 0:
+            await self._look_behind(run, inbox)
         quiet_since = loop.time()
         while True:
             self._wake.clear()
             self._check()
-            if run.collect(inbox.received):
+            # A window that is not acknowledged yet may hold all the credit there is: then silence means nothing.
+            if run.collect(inbox.received) or self._given > self._acknowledged:
                 quiet_since = loop.time()
             until = run.until(quiet_since)
             if run.is_full or until <= loop.time() or self._cancellation is not None:
-                return
-            free = credit.granted - (inbox.tag - self._acknowledged)
-            async with self._talking("consuming"):
-                if await credit.grow(free, run.room(), run.keeps()):
+                if run.rows or run.ended or self._cancellation is not None or not await self._waiting():
+                    return
+                quiet_since = loop.time()  # the broker is busy
+            async with self._credit, self._talking("consuming"):
+                free = credit.granted - (inbox.tag - self._acknowledged)
+                # Windows in hand hold their credit until they are acknowledged.
+                most = min(self._given - self._acknowledged + run.keeps() - credit.granted, self._spare(0))
+                if await credit.grow(free, run.room(), most):
                     continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
@@ -134,16 +150,44 @@ class RabbitQueue(Conversation):
             self._check()
             _, channel, _ = self._parts()
             in_order = first == self._settled + 1
-            async with self._talking("acknowledging"), asyncio.timeout(CONNECT_SECONDS):
+            async with self._credit, self._talking("acknowledging"), asyncio.timeout(CONNECT_SECONDS):
+                await self._make_room(count)
                 # `multiple` covers every lower tag: only where each of them is acknowledged already.
                 for tag in (last,) if in_order else range(first, last + 1):
                     await channel.basic_ack(tag, multiple=in_order, wait=tag == last)
             is_done = True
             self._acknowledged += count
+            self._wake.set()  # there is credit again
             if in_order:
                 self._settled = last
 
         return acknowledge
+
+    def _spare(self, acknowledging: int) -> float:
+        """How many more messages the run may have than may come once so many are acknowledged."""
+        if self._taking is None:
+            return math.inf
+        (run, credit), received = self._taking, self._parts()[2].tag
+        return run.rest - (received - self._given) - credit.most(received, self._acknowledged + acknowledging)
+
+    async def _look_behind(self, run: Run[Chunk], inbox: Inbox) -> None:
+        """Ask whether the queue has more than the run may have: else credit that is too large brings nothing.
+
+        What is published meanwhile may then be under way to us at the end; it is given back. The broker is slow in
+        taking consumers away that hold messages.
+        """
+        inbox.limit(math.inf)  # credit bounds what comes, and the answer must not wait behind it
+        try:
+            waiting = await self._waiting()
+        finally:
+            inbox.limit(run.bounds.bytes)
+        self._has_more = waiting > run.rest - (inbox.tag - self._given)
+
+    async def _make_room(self, acknowledging: int) -> None:
+        """Take credit away that would bring more than the run may have, once so many are acknowledged."""
+        over = -self._spare(acknowledging)
+        if self._taking is not None and over > 0 and self._has_more:
+            await self._taking[1].shrink(self._taking[1].granted - over, self._parts()[2].tag)
 
 
 def _refuse_unsuited(binding: QueueBinding) -> None:

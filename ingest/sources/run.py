@@ -137,9 +137,9 @@ class Run(Generic[P]):
         return int(min(rows, max(1.0, (self.bounds.bytes - self.size) / weight) if weight else rows))
 
     def keeps(self) -> int:
-        """How much credit there is use for: a window is committed while the next one comes. Never more than is left."""
+        """How much credit a window has use for, by number and by what messages turn out to weigh."""
         by_bytes = 2 * self.bounds.bytes / self.weight if self.weight else math.inf
-        return int(min(self.rest, 2 * max(self.bounds.rows, 1), max(1.0, by_bytes)))
+        return int(min(max(self.bounds.rows, 1), max(1.0, by_bytes)))
 
     def take(self) -> tuple[list[P], int, int]:
         """The window, how many deliveries and how many bytes it has; a new one begins."""

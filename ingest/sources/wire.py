@@ -83,7 +83,7 @@ class Inbox(asyncio.StreamReader):
         """From now on deliveries on `channel` are ours; they come from `queue`."""
         self._channel, self._queue = channel, queue
 
-    def limit(self, room: int) -> None:
+    def limit(self, room: float) -> None:
         """Hold about `room` bytes at most: what one read of the socket brings may come on top."""
         self._most = room
         self._throttle()

@@ -1,138 +1,156 @@
-"""`make bench`: the rate of land against a C reader that keeps nothing, and the rate of curate.
+"""`make bench`: land at the broker's speed. Messages a second of four readers, on both kinds of queue, in two sizes.
 
-Queues of both kinds get the same backlog; readers take turns on them in one run, so that the machine's mood
-falls on all of them. Ratios are what to read; absolute rates are this machine's. The result is written to
-`tests/bench/results/`.
+- the C reader (rabbitmq-c), which keeps nothing: the broker's own speed;
+- a bare consumer of aio-pika, which keeps nothing;
+- dlt with a pika resource, to Parquet; left out, with a sentence, where it cannot be installed;
+- `lakepost land`, committed and acknowledged.
 
-usage: run.py [--messages N] [--pairs N] [--anchor FILE.c]
+They take turns on the same backlog, published anew for each, so that the machine's mood falls on all of them. Ratios
+are of each round's rates: their median, the lowest and the highest; absolute rates are this machine's. The slow readers
+have fewer rounds. A classic queue of this length is paged by the broker; `classic, short` is one that it still
+has in memory. `--memory` lands 100,000, 1 and 3 million messages and tells the peak memory instead.
+The result is written to `tests/bench/results/`.
+
+usage: run.py [--messages N] [--rounds N] [--slow-rounds N] [--sizes N,N] [--kinds K,K] [--memory] [--anchor FILE.c]
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-import shop
-import shop_publish
+from backlog import published
 from broker import Broker
-from process import measured
+from curate import ROOT, peers_installed
+from readers import Drain, Stand, built_anchor, schemas_of
 
-ROOT = Path(__file__).resolve().parents[2]
 ANCHOR = ROOT.parent / "shared" / "anchors" / "amqp_read_limit.c"
-QUEUE = "lakepost.orders"
-console = Console()
+RESULTS = ROOT / "tests" / "bench" / "results"
+FLOORS = {
+    "classic": {"C reader": 0.8, "dlt": 2.5},
+    "quorum": {"C reader": 0.5, "aio-pika": 3.0, "dlt": 5.0},
+}
+SHORT = 30_000
+MEMORY = (100_000, 1_000_000, 3_000_000)
+console = Console(width=120)
+
+Readers = dict[str, Callable[[int], Drain]]
 
 
-@dataclass(frozen=True)
-class Run:
-    """One reader's run: messages (or rows) per second, and the peak memory of its process in MB."""
-
-    rate: float
-    megabytes: float
-
-
-def built_anchor(source: Path, folder: Path) -> Path | None:
-    """The C reader, compiled; null, and a sentence that says why, where it cannot be had."""
-    if not source.exists():
-        console.print(f"no C reader to compare with: {source.name} is not there (see --anchor)")
-        return None
-    if shutil.which("gcc") is None or not Path("/usr/include/amqp.h").exists():
-        console.print("no C reader to compare with: apt-get install gcc librabbitmq-dev")
-        return None
-    binary = folder / "anchor"
-    subprocess.run(["gcc", "-O2", str(source), "-lrabbitmq", "-o", str(binary)], check=True)
-    return binary
+def in_turns(stand: Stand, readers: Readers, count: int, size: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Each reader in turn on a new backlog, round after round; what each of them showed."""
+    runs: dict[str, list[Drain]] = {name: [] for name in readers}
+    for turn in range(arguments.rounds):
+        for name, reader in readers.items():
+            if turn >= arguments.slow_rounds and name in ("aio-pika", "dlt"):
+                continue
+            published(stand.broker.url, count, size)
+            runs[name].append(reader(count))
+            one = runs[name][-1]
+            console.print(f"  {turn + 1}/{arguments.rounds} {name}: {one.rate:,.0f}/s, processor {one.cpu:.1f} s")
+    return {name: figures(found, runs["land"]) for name, found in runs.items()}
 
 
-def lakepost(verb: str, environment: dict[str, str]) -> Run:
-    """A `lakepost` verb over `orders`, committed and acknowledged."""
-    found = measured([Path(sys.executable).with_name("lakepost"), verb, "orders", "--json"], environment)
-    account: dict[str, Any] = json.loads(found.out)
-    return Run(account["landed"] / account["seconds"], found.megabytes)
-
-
-def anchor(binary: Path, broker: Broker, messages: int, prefetch: int) -> Run:
-    """The C reader over the same backlog."""
-    user, password = broker.url.removeprefix("amqp://").split("@")[0].split(":")
-    where = ["127.0.0.1", str(broker.port), "/", user, password, QUEUE, str(messages), str(prefetch)]
-    found = measured([binary, *where], {})
-    return Run(float(found.out.split()[0]), found.megabytes)
-
-
-def environment_of(folder: Path, broker: Broker, schemas: Path) -> dict[str, str]:
-    """Settings for one lake."""
+def figures(found: Sequence[Drain], land: Sequence[Drain]) -> dict[str, Any]:
+    """Medians of a reader's runs, and land's rate against it, round by round."""
+    ratios = [one.rate / other.rate for one, other in zip(land, found, strict=False)]
     return {
-        "LAKEPOST_LAKE_URL": (folder / "lake").as_uri(),
-        "LAKEPOST_RABBITMQ_URL": broker.url,
-        "LAKEPOST_SCHEMAS_DIR": str(schemas),
+        "per_second": statistics.median(run.rate for run in found),
+        "runs": [round(run.rate) for run in found],
+        "cpu_seconds": statistics.median(run.cpu for run in found),
+        "peak_mb": max(run.megabytes for run in found),
+        "land_is": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
     }
 
 
-def schemas_of(kind: str, folder: Path) -> Path:
-    """The shipped contracts, with `orders` on a queue of `kind`."""
-    copied = folder / "schemas"
-    shutil.copytree(ROOT / "schemas", copied)
-    contract = copied / "orders" / "contract.odcs.yaml"
-    contract.write_text(contract.read_text().replace("queueType: quorum", f"queueType: {kind}"))
-    return copied
-
-
-def compare(kind: str, arguments: argparse.Namespace, folder: Path) -> dict[str, list[Run]]:
-    """Land and the C reader in turn, each on a new backlog of the same messages; curate after the last land."""
-    binary = built_anchor(arguments.anchor, folder)
-    schemas = schemas_of(kind, folder)
-    sent = list(shop.messages(arguments.messages, seed=1))
-    runs: dict[str, list[Run]] = {"land": [], "C reader": [], "curate": []}
+def compared(kind: str, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All readers on one kind of queue."""
+    anchor = built_anchor(arguments.anchor, folder, console.print)
+    results: dict[str, Any] = {}
     with Broker(folder / "broker", tied=True) as broker:
-        for pair in track(range(arguments.pairs), description=f"{kind} queue"):
-            lake = folder / str(pair)
-            environment = environment_of(lake, broker, schemas)
-            lakepost("land", environment)  # declares the queue
-            shop_publish.publish(broker.url, sent)
-            runs["land"].append(lakepost("land", environment))
-            if binary is not None:
-                shop_publish.publish(broker.url, sent)
-                runs["C reader"].append(anchor(binary, broker, len(sent), 2000 if kind == "quorum" else 20000))
-            runs["curate"].append(lakepost("curate", environment))
-    return {name: found for name, found in runs.items() if found}
+        stand = Stand(broker, schemas_of(kind, folder), 2_000 if kind == "quorum" else 20_000)
+        stand.declare()
+        readers: Readers = {"land": stand.land}
+        if anchor is not None:
+            readers["C reader"] = functools.partial(stand.c_reader, anchor)
+        fast = dict(readers)
+        if arguments.slow_rounds:
+            readers["aio-pika"] = stand.aio_pika
+        if arguments.slow_rounds and peers_installed():
+            readers["dlt"] = stand.dlt
+        for size in arguments.sizes:
+            console.print(f"{kind} queue, {arguments.messages:,} messages of {size} bytes")
+            results[f"{kind}, {size} B"] = in_turns(stand, readers, arguments.messages, size, arguments)
+        if kind == "classic" and arguments.messages > SHORT:
+            console.print(f"classic queue, {SHORT:,} messages of {arguments.sizes[0]} bytes")
+            results["classic, short"] = in_turns(stand, fast, SHORT, arguments.sizes[0], arguments)
+    return results
+
+
+def memory(folder: Path) -> dict[str, float]:
+    """Peak memory of land in MB, by the number of messages that waited."""
+    found: dict[str, float] = {}
+    with Broker(folder / "broker", tied=True) as broker:
+        stand = Stand(broker, schemas_of("quorum", folder), 2_000)
+        stand.declare()
+        for count in MEMORY:
+            published(broker.url, count, 220)
+            drained = stand.land(count)
+            found[f"{count:,}"] = drained.megabytes
+            console.print(f"{count:,} messages: {drained.megabytes:.0f} MB, {drained.rate:,.0f}/s")
+    return found
+
+
+def shown(results: dict[str, Any]) -> Table:
+    """What was found, as a table."""
+    table = Table("queue", "reader", "per second", "land is (min to max)", "floor", "processor s", "peak MB")
+    for queue, readers in results.items():
+        for name, found in readers.items():
+            ratio = found["land_is"]
+            against = "" if name == "land" else f"{ratio['median']:.2f} x ({ratio['min']:.2f} to {ratio['max']:.2f})"
+            floor = "" if queue.endswith("short") else FLOORS[queue.partition(",")[0]].get(name, "")
+            rate, peak = f"{found['per_second']:,.0f}", f"{found['peak_mb']:.0f}"
+            table.add_row(queue, name, rate, against, str(floor), f"{found['cpu_seconds']:.1f}", peak)
+    return table
+
+
+def listed(text: str) -> list[str]:
+    """An option that takes several values."""
+    return text.split(",")
 
 
 def main() -> None:
-    """Measure both kinds of queue and write what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--pairs", type=int, default=3)
+    """Measure and write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--slow-rounds", type=int, default=3, help="of aio-pika and dlt; 0 leaves them out")
+    parser.add_argument("--sizes", type=lambda text: [int(size) for size in listed(text)], default=[220, 2_000])
+    parser.add_argument("--kinds", type=listed, default=["classic", "quorum"])
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("--anchor", type=Path, default=ANCHOR)
     arguments = parser.parse_args()
-    table = Table("queue", "reader", "per second (median)", "min", "max", "of the C reader", "peak MB")
-    results: dict[str, Any] = {"messages": arguments.messages, "pairs": arguments.pairs}
-    for kind in ("classic", "quorum"):
-        with tempfile.TemporaryDirectory(prefix="lakepost-bench-") as folder:
-            runs = compare(kind, arguments, Path(folder))
-        limit = statistics.median(run.rate for run in runs["C reader"]) if "C reader" in runs else None
-        for reader, found in runs.items():
-            rates = [run.rate for run in found]
-            median, peak = statistics.median(rates), max(run.megabytes for run in found)
-            ratio = median / limit if limit and reader == "land" else None
-            results[f"{kind} {reader}"] = {"per_second": median, "ratio_to_c": ratio, "peak_mb": peak, "runs": rates}
-            cells = (f"{median:,.0f}", f"{min(rates):,.0f}", f"{max(rates):,.0f}", f"{ratio:.2f}" if ratio else "")
-            table.add_row(kind, reader, *cells, f"{peak:.0f}")
-    console.print(table)
-    written = ROOT / "tests" / "bench" / "results" / "drain.json"
-    written.parent.mkdir(exist_ok=True)
-    written.write_text(json.dumps(results, indent=1) + "\n")
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="lakepost-bench-") as folder:
+        if arguments.memory:
+            written, results = "drain-memory.json", memory(Path(folder))
+        else:
+            written = "drain.json"
+            for kind in arguments.kinds:
+                results |= compared(kind, arguments, Path(tempfile.mkdtemp(dir=folder)))
+            console.print(shown(results))
+            results = {"messages": arguments.messages, "rounds": arguments.rounds} | results
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / written).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, Self
 from ingest.model.delivery import Bounds, Delivery, Window
 from ingest.model.ports import Source
 
-__all__ = ["Kind", "Resumed", "Stored", "drained", "ids", "order", "orders", "run"]
+__all__ = ["Kind", "Resumed", "Stored", "drained", "given_back", "ids", "order", "orders", "run"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +88,17 @@ async def drained(source: Source, bounds: Bounds, *, acknowledge: bool = True) -
 
 def ids(windows: list[Window]) -> list[str | None]:
     return [delivery.message_id for window in windows for delivery in window.deliveries]
+
+
+def given_back(kind: Kind, count: int) -> None:
+    """Wait until so many messages are ready: a broker takes back what was in hand a moment after the farewell."""
+
+    async def wait() -> None:
+        async with asyncio.timeout(30), kind.make() as source:
+            while await source.ready() < count:  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.02)
+
+    asyncio.run(wait())
 
 
 def run(kind: Kind, bounds: Bounds, *, acknowledge: bool = True) -> list[Window]:
