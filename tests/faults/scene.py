@@ -160,6 +160,11 @@ class Scene:
         self.ingested()
         return self.holds()
 
+    def swept(self) -> None:
+        """What writers left behind that were killed, or found no room, is removed: readers by glob would see it."""
+        code, told = self.run("vacuum", "orders", "--older-than", "0", "--nobody-is-active")
+        assert code == 0, (self._seed, told)
+
     def holds(self) -> ledger.Verdict:
         """The check itself: what was published against what the lake holds, read by DuckDB and not by the product."""
         self._ledger.__exit__(None, None, None)

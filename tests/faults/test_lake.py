@@ -76,6 +76,7 @@ def test_a_disk_that_stays_full_is_worth_another_try_and_nothing_was_acknowledge
         given_up(scene, land)
         assert scene.run("curate", "orders")[0] == 75
         ballast.unlink()
+        scene.swept()
         scene.publish()
         scene.finishes()
 
@@ -109,7 +110,7 @@ def test_a_commit_that_was_durable_when_it_failed_is_not_made_again(play: Play) 
     assert scene.finishes().redelivered == 0
 
 
-@pytest.mark.parametrize("kind", ["quorum", "stream"])
+@pytest.mark.parametrize("kind", ["quorum", pytest.param("stream", marks=pytest.mark.soak)])
 def test_a_commit_whose_answer_is_lost_with_the_storage_is_looked_for_when_that_is_back(kind: str, play: Play) -> None:
     scene = play(count=600, seed=5, kind=kind)
     scene.publish()

@@ -55,7 +55,6 @@ def test_hundreds_of_cuts(kind: str, play: Play) -> None:
 
 GOES_ON = ("--max-seconds", "600")
 DEAD: tuple[tuple[Fault, tuple[str, ...], int, str], ...] = (  # with the heartbeat in seconds: three are waited for
-    (Fault(How.FREEZE, Side.BROKER, 300_000), GOES_ON, 1, "quorum"),
     (Fault(How.NO_HEARTBEATS, Side.BROKER), GOES_ON, 1, "quorum"),
     (Fault(How.NO_HEARTBEATS, Side.CLIENT), GOES_ON, 1, "classic"),
     # Silent for longer than it takes until a queue counts as empty, which is noticed before the heartbeats are missed.

@@ -32,6 +32,7 @@ def kill(scene: Scene, *, kills: int, seed: int) -> None:
             command.kill()
             struck += 1
     assert struck > kills // 2, f"seed {seed}: only {struck} commands were killed"
+    scene.swept()
 
 
 @pytest.mark.parametrize("kind", ["quorum", "stream"])
