@@ -39,6 +39,11 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def header(self, at: int) -> bytes:
+        """The payload of the content header frame of one message."""
+        head = self.starts[at] + _OPENING + _FRAME.unpack_from(self.data, self.starts[at])[2] + 1
+        return bytes(self.data[head + _OPENING : head + _OPENING + _FRAME.unpack_from(self.data, head)[2]])
+
     def __getitem__(self, at: int) -> Delivery:
         data, start = self.data, self.starts[at]
         head = start + _OPENING + _FRAME.unpack_from(data, start)[2] + 1

@@ -24,6 +24,7 @@ __all__ = [
     "address",
     "delivery",
     "field_value",
+    "first_header",
     "short",
     "table",
 ]
@@ -141,6 +142,28 @@ def _texts(header: bytes, at: int, flags: int, names: tuple[tuple[int, str], ...
         if flags & flag:
             into[name], at = short(header, at)
     return at
+
+
+def first_header(header: bytes, name: str) -> Any:
+    """The first value under `name` in the header table of a content header's payload; null for none.
+
+    The broker sets what it has to say in the place of the first one; a producer may have sent several.
+    """
+    flags, at = header[12] << 8 | header[13], 14
+    for flag in (_CONTENT_TYPE, _CONTENT_ENCODING):
+        if flags & flag:
+            _, at = short(header, at)
+    end = at + 4 + _U32.unpack_from(header, at)[0] if flags & _HEADERS else at
+    at += 4
+    try:
+        while at < end:
+            key, at = short(header, at)
+            value, at = field_value(header, at, 0)
+            if key == name:
+                return value
+    except (IndexError, struct.error, Unreadable):
+        pass
+    return None
 
 
 def table(data: bytes, depth: int = 0) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from ingest.errors import LakepostError
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.model.finding import Finding
-from ingest.sources.connection import CONNECT_SECONDS
+from ingest.sources.chunk import Chunk
+from ingest.sources.connection import CONNECT_SECONDS, unavailable
+from ingest.sources.content import first_header
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import consume
 
-__all__ = ["OFFSET", "End", "delivered", "examine_stream", "newest", "oldest", "there"]
+__all__ = ["OFFSET", "End", "delivered", "examine_stream", "newest", "offset_of", "oldest", "there"]
 
 OFFSET = "x-stream-offset"
 """The header in which the broker gives each message's offset; a producer's own header of that name it replaces."""
@@ -34,10 +36,19 @@ class End(NamedTuple):
     weight: float
 
 
-def delivered(delivery: Delivery) -> Delivery:
-    """The offset as the delivery's position, and not once more among its headers."""
+def offset_of(chunk: Chunk, at: int) -> int:
+    """The offset that the broker gives one message. Raises `SourceUnavailable` where it gives none."""
+    found = first_header(chunk.header(at), OFFSET)
+    if not isinstance(found, int):
+        raise unavailable("RabbitMQ gave a message of a stream without its offset")
+    return found
+
+
+def delivered(chunk: Chunk, at: int) -> Delivery:
+    """One message, the offset as its position and not once more among its headers."""
+    delivery = chunk[at]
     headers = {name: value for name, value in delivery.headers.items() if name != OFFSET}
-    return delivery._replace(headers=headers, position=delivery.headers[OFFSET])
+    return delivery._replace(headers=headers, position=offset_of(chunk, at))
 
 
 async def oldest(url: str, binding: QueueBinding, patience: float) -> int | None:
@@ -68,8 +79,8 @@ class _Look(Conversation):
         lowest = start if isinstance(start, int) else 0
         if not await self._asked(start, 1, lowest, patience):
             return None
-        found = (delivery for chunk in self._parts()[2].received for delivery in chunk)
-        return delivered(next(one for one in found if one.headers[OFFSET] >= lowest))
+        found = ((chunk, at) for chunk in self._parts()[2].received for at in range(len(chunk)))
+        return delivered(*next((chunk, at) for chunk, at in found if offset_of(chunk, at) >= lowest))
 
     async def last(self, patience: float) -> End | None:
         if not await self._asked("last", _MOST, 0, patience):
@@ -79,7 +90,7 @@ class _Look(Conversation):
         async with self._talking("looking at the end of the stream"):
             await channel.queue_declare(self._binding.queue, passive=True, timeout=CONNECT_SECONDS)
         sizes = [size for chunk in inbox.received for size in chunk.sizes()]
-        return End(inbox.received[-1][-1].headers[OFFSET], sum(sizes) / len(sizes))
+        return End(offset_of(inbox.received[-1], -1), sum(sizes) / len(sizes))
 
     async def _asked(self, start: int | str, prefetch: int, lowest: int, patience: float) -> bool:
         """Consume from `start`; true when a message of offset `lowest` or above has come."""
@@ -88,7 +99,7 @@ class _Look(Conversation):
             await consume(channel, self._binding.queue, prefetch, {OFFSET: start})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while not any(one.headers[OFFSET] >= lowest for chunk in inbox.received for one in chunk):
+                while not any(offset_of(chunk, -1) >= lowest for chunk in inbox.received):
                     self._wake.clear()
                     self._check()
                     await self._wake.wait()

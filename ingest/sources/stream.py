@@ -193,13 +193,13 @@ class RabbitStream(Conversation):
         tag = inbox.tag if inbox.received else None
         while inbox.received:
             chunk = inbox.received.popleft()
-            for size, delivery in zip(chunk.sizes(), chunk, strict=True):
+            for at, size in enumerate(chunk.sizes()):
                 reading.unacknowledged += 1
-                offset = delivery.headers[peek.OFFSET]
+                offset = peek.offset_of(chunk, at)
                 if offset < reading.begin or (reading.last is not None and offset > reading.last):
                     inbox.release(size)
                 else:
-                    reading.taken.append(Numbered([offset], [size], [peek.delivered(delivery)]))
+                    reading.taken.append(Numbered([offset], [size], [peek.delivered(chunk, at)]))
                 if reading.last is not None and offset >= reading.last:
                     reading.is_through = True
                     run.left = min(run.left, run.rows + len(reading.taken))

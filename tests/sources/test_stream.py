@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import struct
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,6 +22,7 @@ from ingest.sources import stream as module
 from ingest.sources.peek import examine_stream, newest, oldest
 from ingest.sources.stream import RabbitStream
 from tests.conftest import publishing
+from tests.sources.publisher import RawPublisher, long, short
 
 Publish = Callable[[QueueBinding, Iterable[Delivery]], None]
 
@@ -104,6 +106,22 @@ def test_the_offset_is_the_position_and_no_header(broker: Broker, binding: Queue
     publish(binding, [some(1)[0]._replace(headers={"tenant": "a", "x-stream-offset": "a producer's own"})])
     ((delivery,),) = [window.deliveries for window in windows(broker, binding)]
     assert (dict(delivery.headers), delivery.position) == ({"tenant": "a"}, 0)
+
+
+def test_a_producers_own_headers_of_that_name_do_not_stand_for_the_offset(
+    broker: Broker, binding: QueueBinding, publish: Publish
+) -> None:
+    """The broker replaces the first one only."""
+    publish(binding, some(1))
+    publisher = RawPublisher(broker.url)
+    for own in (b"S" + long(b"mine"), b"l" + struct.pack(">q", 4711)):
+        headers = short(b"tenant") + b"S" + long(b"a") + (short(b"x-stream-offset") + own) * 2
+        publisher.publish(binding.exchange.encode(), b"order.x", 0x8000 | 0x2000, short(b"a/b") + long(headers), b"{}")
+    publisher.close()
+    found = windows(broker, binding)
+    assert positions(found) == [0, 1, 2]
+    assert [dict(delivery.headers) for window in found for delivery in window.deliveries][1:] == [{"tenant": "a"}] * 2
+    assert positions(windows(broker, binding, 0)) == [1, 2]
 
 
 def test_a_run_ends_although_the_stream_grows_all_the_time(
