@@ -21,19 +21,26 @@ _MEMBER = re.compile(rf"[\s,]*({_TEXT})\s*:\s*(?:({_TEXT}|[^\s{{}}\[\],\"]+)|(?=
 _ELEMENT = re.compile(rf"[\s,]*(?:({_TEXT}|[^\s{{}}\[\],\"]+)|(?=[{{\[]))")
 _NESTING = re.compile(rf"{_TEXT}|[{{}}\[\]]")
 _NAME_LIMIT = 100
+_SCALAR_TEXT = rf'(?:{_TEXT}|[^\s{{}}\[\],"]++)'
+_MOST_SKIPPED = 200  # names that an expression tells apart faster than a look at each member
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What the contract names at one place: `members` of an object by payload field, `items` of an array."""
+    """What the contract names at one place: `members` of an object by payload field, `items` of an array.
+
+    `known` matches members of the object, as many as follow each other, in which nothing is unknown.
+    """
 
     members: Mapping[str, Fields] | None = None
     items: Fields | None = None
+    known: re.Pattern[str] = re.compile("")
 
     @classmethod
     def of(cls, columns: tuple[Column, ...]) -> Fields:
         """The fields of the body itself."""
-        return cls(members={column.field: cls._of(column) for column in columns})
+        members = {column.field: cls._of(column) for column in columns}
+        return cls(members=members, known=re.compile(_known_members(members) or ""))
 
     @classmethod
     def _of(cls, column: Column) -> Fields:
@@ -43,6 +50,29 @@ class Fields:
 
 
 _SCALAR = Fields()
+
+
+def _known_members(members: Mapping[str, Fields]) -> str | None:
+    """An expression for members of JSON that hold nothing unknown; null where there are too many names.
+
+    Possessive throughout: what it has matched it never looks at again.
+    """
+    if len(members) > _MOST_SKIPPED:
+        return None
+    names: dict[str, list[str]] = {}
+    for name, fields in members.items():
+        names.setdefault(_known_value(fields), []).append(re.escape(json.dumps(name, ensure_ascii=False)))
+    told = "|".join(rf"(?:{'|'.join(some)})\s*+:\s*+{value}" for value, some in names.items())
+    return rf"(?:[\s,]*+(?:{told}))*+"
+
+
+def _known_value(fields: Fields) -> str:
+    """An expression for values that hold nothing unknown."""
+    if fields.members is not None and (inner := _known_members(fields.members)) is not None:
+        return rf"(?:\{{{inner}\s*+\}}|{_SCALAR_TEXT})"
+    if fields.items is not None:
+        return rf"(?:\[(?:[\s,]*+{_known_value(fields.items)})*+\s*+\]|{_SCALAR_TEXT})"
+    return _SCALAR_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +103,7 @@ def written(members: Iterable[Member]) -> str | None:
 def _members(text: str, start: int, fields: Fields, path: str, seen: Counter[str]) -> tuple[list[Member], int]:
     """What is unknown in the object that begins at `start`, and where the object ends."""
     found = []
-    at = start + 1
+    at = _after_known(text, start + 1, fields)
     while member := _MEMBER.match(text, at):
         key, scalar = member.groups()
         at = member.end()
@@ -88,7 +118,13 @@ def _members(text: str, start: int, fields: Fields, path: str, seen: Counter[str
             inner, at = _known(text, at, known, path + name, seen)
             if inner is not None:
                 found.append(Member(name, key, inner, is_unknown=False))
+        at = _after_known(text, at, fields)
     return found, text.index("}", at) + 1
+
+
+def _after_known(text: str, at: int, fields: Fields) -> int:
+    known = fields.known.match(text, at)
+    return at if known is None else known.end()
 
 
 def cut(path: str, name: str) -> str:
