@@ -27,7 +27,7 @@ class Search:
         """Whether one of `rows` holds the value, as its columns are or inside of a body."""
         if any(self.needle.is_among(*column) for column in zip(rows.schema.names, rows.columns, strict=True)):
             return True
-        if "body" not in rows.schema.names:
+        if not _are_deliveries(rows):
             return False
         bodies = pa.Table.from_batches([rows.select(_BODIES)])
         opened = (piece.rows for piece in self.opened(bodies))
@@ -35,7 +35,14 @@ class Search:
 
     def unreadable(self, rows: pa.RecordBatch) -> int:
         """How many bodies are no text that could be searched, with whatever could be taken off them taken off."""
+        if not _are_deliveries(rows):
+            return 0
         return sum(_unreadable(piece.rows) for piece in self.opened(pa.Table.from_batches([rows.select(_BODIES)])))
+
+
+def _are_deliveries(rows: pa.RecordBatch) -> bool:
+    """Rows of raw or of quarantine: a contract may have a column `body` of its own."""
+    return {*_BODIES, "redelivered"} <= set(rows.schema.names) and rows.schema.field("body").type == pa.binary()
 
 
 def _unreadable(rows: pa.Table) -> int:

@@ -170,7 +170,7 @@ def _holds(folder: fs.FileSystem, file: fs.FileInfo, search: Search, *, is_live:
             for batch in pq.ParquetFile(source).iter_batches(_BATCH_ROWS):
                 if search.finds(batch):
                     return True, unreadable
-                if is_live and "body" in batch.schema.names:
+                if is_live:
                     unreadable += search.unreadable(batch)
     except FileNotFoundError:
         return False, 0  # somebody else's vacuum or compaction was faster
