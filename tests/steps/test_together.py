@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ingest import envelope, steps
-from ingest.errors import LakepostError, SourceUnavailable, TopologyError
+from ingest.errors import SourceUnavailable, TopologyError
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Window
@@ -28,13 +28,15 @@ GONE = SourceUnavailable("the broker vanished", remedy="run again")
 class Failing(MemorySource):
     """Fails instead of giving its first window, once something has happened to the others."""
 
-    def __init__(self, broker: MemoryBroker, name: str, error: Exception, due: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, broker: MemoryBroker, name: str, error: Exception, due: Callable[[asyncio.Event], Awaitable[object]]
+    ) -> None:
         super().__init__(broker, name=name)
         self._error, self._due = error, due
 
     async def windows(self, bounds: Bounds, after: int | None, stop: asyncio.Event) -> AsyncIterator[Window]:
         async for window in super().windows(bounds, after, stop):
-            await self._due()
+            await self._due(stop)
             raise self._error
             yield window
 
@@ -133,7 +135,7 @@ def test_when_one_fails_the_others_finish_their_window_and_the_error_is_raised(
     two.publish("b", 4)
     begun = asyncio.Event()
     sources = (
-        Failing(two.brokers["a"], "a", TOPOLOGY, begun.wait),
+        Failing(two.brokers["a"], "a", TOPOLOGY, lambda _: begun.wait()),
         MemorySource(two.brokers["b"], name="b"),
     )
     with pytest.raises(TopologyError, match="deleted"):
@@ -143,16 +145,26 @@ def test_when_one_fails_the_others_finish_their_window_and_the_error_is_raised(
     assert two.land().rows == 4
 
 
-@pytest.mark.parametrize("errors", [(GONE, TOPOLOGY), (TOPOLOGY, GONE)])
+@pytest.mark.parametrize("errors", [(GONE, TOPOLOGY), (TOPOLOGY, GONE), (GONE, ValueError("a defect"))])
 def test_of_several_errors_the_one_that_another_try_would_not_mend_is_raised(
-    two: Several, errors: tuple[LakepostError, LakepostError]
+    two: Several, errors: tuple[Exception, Exception]
 ) -> None:
     two.publish("a", 4)
     two.publish("b", 4)
-    both = asyncio.Barrier(2)
-    sources = [Failing(two.brokers[name], name, error, both.wait) for name, error in zip("ab", errors, strict=True)]
-    with pytest.raises(TopologyError):
-        two.land(*sources)
+    begun = asyncio.Event()
+
+    async def told(stop: asyncio.Event) -> None:
+        begun.set()
+        await stop.wait()  # until the other one has failed
+
+    first, second = errors
+    worst = first if first is TOPOLOGY else second
+    with pytest.raises(type(worst)) as raised:
+        two.land(
+            Failing(two.brokers["a"], "a", first, lambda _: begun.wait()),
+            Failing(two.brokers["b"], "b", second, told),
+        )
+    assert raised.value is worst
     assert two.land().rows == 8
 
 
