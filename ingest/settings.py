@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     """land: age at which a window is committed as it is; stays below the broker's consumer timeout."""
     batch_rows: Annotated[int, Field(ge=1)] = 500_000
     """curate, replay, rebuild: rows held at a time; bounds their memory. One window is never split."""
-    batch_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 256 * 1024 * 1024
-    """curate, replay, rebuild: bytes held at a time, bodies and headers. Peak memory is about five times this."""
+    batch_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 192 * 1024 * 1024
+    """curate, replay, rebuild: bytes held at a time, bodies and headers. Peak memory is about seven times this."""
     log_level: str = "INFO"
 
 

@@ -34,7 +34,7 @@ class Limits:
     """A batch ends before it would hold more rows or body bytes; a single window is never split."""
 
     rows: int = 500_000
-    bytes: int = 256 * 1024 * 1024
+    bytes: int = 192 * 1024 * 1024
 
 
 def curate(
