@@ -30,7 +30,9 @@ _DEPTHS = """
             {element(4, amqqueue:get_name(Q)), A, B};
         rabbit_quorum_queue ->
             P = amqqueue:get_pid(Q),
-            F = fun(W) -> {ok, {_, C}, _} = ra:local_query(P, fun(S) -> rabbit_fifo:W(S) end), C end,
+            F = fun(W) ->
+                case ra:local_query(P, fun(S) -> rabbit_fifo:W(S) end) of {ok, {_, C}, _} -> C; _ -> -1 end
+            end,
             {element(4, amqqueue:get_name(Q)), F(query_messages_ready), F(query_messages_checked_out)};
         _ -> stream
     end || Q <- rabbit_amqqueue:list()].
@@ -135,10 +137,12 @@ class Scene:
         return DeltaTable(raw).count() if DeltaTable.is_deltatable(raw) else 0
 
     def depth(self) -> tuple[int, int]:
-        """Messages of the contract's queues that are ready, and that are with somebody."""
-        told = re.findall(r'<<"([^"]*)">>,(\d+),(\d+)', self.broker.ctl("eval", _DEPTHS).replace("\n", ""))
+        """Messages of the contract's queues that are ready, and that are with somebody; -1 while a queue starts."""
+        told = re.findall(r'<<"([^"]*)">>,(-?\d+),(-?\d+)', self.broker.ctl("eval", _DEPTHS).replace("\n", ""))
         queues = {binding.queue for binding in self.live.contract.sources}
         mine = [(int(ready), int(taken)) for name, ready, taken in told if name in queues]
+        if any(-1 in counts for counts in mine):
+            return -1, -1
         return sum(ready for ready, _ in mine), sum(taken for _, taken in mine)
 
     def taken_back(self) -> None:
