@@ -8,6 +8,7 @@ import pytest
 
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
+from ingest.sources import stream
 from ingest.sources.memory import MemoryBroker, MemorySource
 from ingest.sources.rabbitmq import RabbitQueue
 from ingest.sources.stream import RabbitStream
@@ -45,5 +46,7 @@ def made(request: pytest.FixtureRequest, queue_binding: QueueBinding) -> Kind:
     url = request.getfixturevalue("broker").url
     publish = request.getfixturevalue("publish")
     if request.param in STREAMS:
+        # Nothing is slow here: an empty stream need not be listened to for long.
+        request.getfixturevalue("monkeypatch").setattr(stream, "_QUIET_SECONDS", 0.3)
         return Kind(lambda: Resumed(RabbitStream(url, binding), stored), lambda some: publish(binding, some))
     return Kind(lambda: RabbitQueue(url, binding), lambda some: publish(binding, some))
