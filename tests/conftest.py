@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from hypothesis import HealthCheck, settings
 
 from broker import Broker
 from cosmos import Local
@@ -17,6 +18,10 @@ from ingest.model.contract import Contract, QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.sources.rabbitmq import RabbitQueue
 from tests.live import Live
+
+# How long an example takes says more about what else the machine does.
+settings.register_profile("lakepost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lakepost")
 
 Publish = Callable[[QueueBinding, Iterable[Delivery]], None]
 
