@@ -24,7 +24,7 @@ from ingest.model.tables import EVENTS, TIME
 
 __all__ = ["PIECE_BYTES", "events"]
 
-PIECE_BYTES = 32 * 1024 * 1024
+PIECE_BYTES = 16 * 1024 * 1024
 _TRAITS = ("content_type", "content_encoding", "type", "header_names")
 """What tells of a delivery whether columns can be read."""
 

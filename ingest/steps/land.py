@@ -39,8 +39,8 @@ Screened = Callable[[pa.Table], pa.Table]
 PATIENCE = (1.0, 5.0, 20.0, 60.0, 120.0)
 """Pauses between tries to commit a window: in all well below the broker's consumer timeout of 30 minutes."""
 
-PART_BYTES = 96 * 1024 * 1024
-"""A window is committed in parts where its rows are more: its deliveries were within bounds, their events are not."""
+MORE_BYTES = 32 * 1024 * 1024
+"""A window is committed in parts where its rows have so many bytes more than its deliveries, which were in bounds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -299,14 +299,15 @@ def raw_rows(window: Window, contract: Contract, *, events: Events) -> pa.Table:
 def raw_parts(window: Window, contract: Contract, *, events: Events) -> Iterator[pa.Table]:
     """The same as several windows, where batches that came compressed are too much for one."""
     waiting: list[pa.Table] = []
-    size = 0
+    more = 0
     for some in arrived(window.deliveries):
+        more -= some.rows.nbytes
         for rows in events(some, contract):
-            if waiting and size + rows.nbytes > PART_BYTES:
+            if waiting and more + rows.nbytes > MORE_BYTES:
                 yield _raw(waiting)
-                waiting, size = [], 0
+                waiting, more = [], 0
             waiting.append(rows)
-            size += rows.nbytes
+            more += rows.nbytes
     yield _raw(waiting)
 
 

@@ -92,7 +92,7 @@ def test_a_batch_that_comes_again_is_as_many_duplicates(shop: Shop) -> None:
 
 def test_what_is_too_much_for_one_commit_is_several(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A window is bounded by what arrives; a batch holds far more, without its compression."""
-    monkeypatch.setattr(import_module("ingest.steps.land"), "PART_BYTES", 20_000)
+    monkeypatch.setattr(import_module("ingest.steps.land"), "MORE_BYTES", 20_000)
     monkeypatch.setattr(import_module("ingest.envelope.events"), "PIECE_BYTES", 5_000)
     batches = [packed([step(n) for n in range(first, first + 40)], content_type=BATCH) for first in range(0, 400, 40)]
     assert shop.land(*batches, sent(step(400))).rows == 401
