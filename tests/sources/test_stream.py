@@ -272,6 +272,7 @@ class TestAgain:
         assert found[-1].position == 29
 
 
+@pytest.mark.soak
 def test_a_broker_that_was_restarted_has_the_same_stream_afterwards(tmp_path: Path, binding: QueueBinding) -> None:
     """Not killed: a single node that is killed within minutes of declaring a stream forgets it."""
     with Broker(tmp_path / "mortal", tied=True) as mortal:
