@@ -28,15 +28,13 @@ GONE = SourceUnavailable("the broker vanished", remedy="run again")
 class Failing(MemorySource):
     """Fails instead of giving its first window, once something has happened to the others."""
 
-    def __init__(
-        self, broker: MemoryBroker, name: str, error: Exception, due: Callable[[asyncio.Event], Awaitable[object]]
-    ) -> None:
+    def __init__(self, broker: MemoryBroker, name: str, error: Exception, due: Callable[[], Awaitable[object]]) -> None:
         super().__init__(broker, name=name)
         self._error, self._due = error, due
 
     async def windows(self, bounds: Bounds, after: int | None, stop: asyncio.Event) -> AsyncIterator[Window]:
         async for window in super().windows(bounds, after, stop):
-            await self._due(stop)
+            await self._due()
             raise self._error
             yield window
 
@@ -135,7 +133,7 @@ def test_when_one_fails_the_others_finish_their_window_and_the_error_is_raised(
     two.publish("b", 4)
     begun = asyncio.Event()
     sources = (
-        Failing(two.brokers["a"], "a", TOPOLOGY, lambda _: begun.wait()),
+        Failing(two.brokers["a"], "a", TOPOLOGY, begun.wait),
         MemorySource(two.brokers["b"], name="b"),
     )
     with pytest.raises(TopologyError, match="deleted"):
@@ -151,18 +149,22 @@ def test_of_several_errors_the_one_that_another_try_would_not_mend_is_raised(
 ) -> None:
     two.publish("a", 4)
     two.publish("b", 4)
-    begun = asyncio.Event()
+    begun, over = asyncio.Event(), asyncio.Event()
 
-    async def told(stop: asyncio.Event) -> None:
+    async def earlier() -> None:
+        await begun.wait()
+        over.set()
+
+    async def later() -> None:
         begun.set()
-        await stop.wait()  # until the other one has failed
+        await over.wait()
 
     first, second = errors
     worst = first if first is TOPOLOGY else second
     with pytest.raises(type(worst)) as raised:
         two.land(
-            Failing(two.brokers["a"], "a", first, lambda _: begun.wait()),
-            Failing(two.brokers["b"], "b", second, told),
+            Failing(two.brokers["a"], "a", first, earlier),
+            Failing(two.brokers["b"], "b", second, later),
         )
     assert raised.value is worst
     assert two.land().rows == 8
