@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
     window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
     """land: rows of a window, committed and acknowledged together."""
-    window_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 64 * 1024 * 1024
+    window_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)] = 16 * 1024 * 1024
     """land: body bytes of a window; bounds the memory of land."""
     window_seconds: Annotated[float, Field(gt=0, le=900)] = 30.0
     """land: age at which a window is committed as it is; stays below the broker's consumer timeout."""

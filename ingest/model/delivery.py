@@ -58,7 +58,7 @@ class Bounds:
     """
 
     rows: int = 50_000
-    bytes: int = 64 * 1024 * 1024
+    bytes: int = 16 * 1024 * 1024
     seconds: float = 30.0
     max_messages: int | None = None
     max_seconds: float | None = None

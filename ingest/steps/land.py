@@ -18,6 +18,7 @@ import structlog
 import uuid6
 
 from ingest.errors import Overtaken, TransientError
+from ingest.memory import give_back
 from ingest.model.allowance import Allowance
 from ingest.model.arrived import arrived
 from ingest.model.contract import Contract
@@ -256,7 +257,7 @@ def _append(
     tried: bool,
 ) -> int:
     """Commit a part; where it `moves` the position, to that of its last row in the same commit."""
-    return lake.append_raw(
+    version = lake.append_raw(
         dataset,
         rows if screened is None else screened(rows),
         window=rows["window"][0].as_py(),
@@ -264,6 +265,8 @@ def _append(
         position=rows["position"][-1].as_py() if moves else None,
         tried=tried,
     )
+    give_back()  # what the writer took, before the next window takes as much
+    return version
 
 
 def _parts(rows: pa.Table) -> list[pa.Table]:

@@ -39,9 +39,10 @@ class Stand:
     prefetch: int
 
     def land(self, count: int) -> Drain:
-        """`lakepost land` into a new lake: connected, committed, acknowledged. Its rate includes all of that."""
+        """`lakepost land` into empty tables: connected, committed, acknowledged. Its rate includes all of that."""
         with tempfile.TemporaryDirectory(prefix="lakepost-bench-") as lake:
-            found = self._lakepost("land", Path(lake))
+            self._lakepost(Path(lake), "lake", "init")
+            found = self._lakepost(Path(lake), "land", "orders")
         account = json.loads(found.out)
         if account["landed"] != count:
             raise SystemExit(f"land took {account['landed']} messages, not {count}")
@@ -50,7 +51,7 @@ class Stand:
     def declare(self) -> None:
         """Make the queue as the contract says."""
         with tempfile.TemporaryDirectory(prefix="lakepost-bench-") as lake:
-            self._lakepost("land", Path(lake))
+            self._lakepost(Path(lake), "land", "orders")
 
     def c_reader(self, binary: Path, count: int) -> Drain:
         """The C reader, which keeps nothing."""
@@ -76,13 +77,13 @@ class Stand:
     def _queue(self, count: int) -> list[str]:
         return [self.broker.url, QUEUE, str(count), str(self.prefetch)]
 
-    def _lakepost(self, verb: str, lake: Path) -> Measured:
+    def _lakepost(self, lake: Path, *command: str) -> Measured:
         environment = {
             "LAKEPOST_LAKE_URL": lake.as_uri(),
             "LAKEPOST_RABBITMQ_URL": self.broker.url,
             "LAKEPOST_SCHEMAS_DIR": str(self.schemas),
         }
-        return measured([LAKEPOST, verb, "orders", "--json"], environment)
+        return measured([LAKEPOST, *command, "--json"], environment)
 
 
 def _told(found: Measured) -> Drain:
