@@ -253,3 +253,27 @@ def test_examining_makes_nothing_and_tells_what_is_wrong(
     )
     assert not other["queue"][0]
     assert list(look(queue_binding, f"amqp://a:b@127.0.0.1:{free_port()}/")) == ["broker"]
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_a_window_that_is_committed_for_long_does_not_end_the_run(
+    broker: Broker, queue_binding: QueueBinding, publish: Publish, kind: str
+) -> None:
+    """It holds its credit until it is acknowledged, so nothing comes meanwhile; that is no empty queue."""
+    binding = dataclasses.replace(queue_binding, queue_type=kind)
+    publish(binding, some(50))
+
+    async def slow() -> int:
+        async with RabbitQueue(broker.url, binding) as source:
+            windows = source.windows(Bounds(rows=10, idle_seconds=0.1), None, asyncio.Event())
+            held, seen = await anext(windows), 10
+            while seen < 50:
+                following = asyncio.ensure_future(anext(windows))
+                await asyncio.wait({following}, timeout=0.5)  # the commit
+                await held.acknowledge()
+                held = await following
+                seen += len(held.deliveries)
+            await held.acknowledge()
+            return seen
+
+    assert asyncio.run(slow()) == 50

@@ -78,6 +78,43 @@ def test_deliveries_are_split_out_however_the_socket_cuts_them(
     asyncio.run(feed())
 
 
+def test_frames_of_others_may_stand_between_the_frames_of_a_message() -> None:
+    """Byte by byte: heartbeats, another channel, and a close in the middle of a message, which is not kept."""
+
+    async def feed() -> None:
+        inbox = Inbox(lambda: None)
+        inbox.collect(1, "q")
+        heartbeat, other = b"\x08\0\0\0\0\0\0\xce", _frame(1, b"\0\x3c\0\x3c not ours", channel=2)
+        whole = [_message(tag, b"abcdefgh", size) for tag, size in ((1, 8), (2, 3))]
+        frames = [frame for message in whole for frame in _frames(message)]
+        close = _frame(1, struct.pack(">HHH", 10, 50, 320) + b"\x06GOING!" + bytes(4), channel=0)
+        cut = _message(3, b"abcdefgh", 8)[:-4]
+        for byte in heartbeat + other.join([*frames, b""]) + heartbeat + cut:
+            _feed(inbox, bytes([byte]))
+        assert [one.body for one in Deliveries(list(inbox.received))] == [b"abcdefgh"] * 2
+        passed: bytes = bytes(inbox._buffer)  # type: ignore[attr-defined]  # asyncio's
+        assert passed.count(other) == len(frames)
+        inbox.feed_eof()
+        assert inbox.ended
+        assert inbox.tag == 2
+
+        told = Inbox(lambda: None)
+        told.collect(1, "q")
+        _feed(told, _message(1, b"x", 8) + close)
+        assert told.farewell == "GOING!"
+
+    asyncio.run(feed())
+
+
+def _frames(content: bytes) -> list[bytes]:
+    found = []
+    while content:
+        size = 8 + int.from_bytes(content[3:7], "big")
+        found.append(content[:size])
+        content = content[size:]
+    return found
+
+
 def test_reading_pauses_while_more_is_held_than_there_is_room_for() -> None:
     async def feed() -> None:
         inbox, pipe = Inbox(lambda: None), Pipe()
