@@ -21,12 +21,15 @@ TURNS = ("land", "land", "ingest", "curate")
 
 
 def kill(scene: Scene, *, kills: int, seed: int) -> None:
-    """Start a command and kill it at a random time, again and again."""
+    """Start a command and kill it at a random time, again and again.
+
+    A backlog of 300 messages for each kill outlasts them, with commits of 5 ms.
+    """
     chance, struck = random.Random(seed), 0
     for _ in range(kills):
-        settings = {"window_rows": chance.choice([5, 20, 100]), "batch_rows": 2_000}
+        settings = {"window_rows": chance.choice([2, 5, 10]), "batch_rows": 2_000}
         command = scene.start(chance.choice(TURNS), "orders", settings=settings)
-        if command.ended(within=chance.uniform(0.05, 2.0)):
+        if command.ended(within=chance.uniform(0.05, 0.8)):
             assert command.code() in {0, 75}, (seed, command.told())
         else:
             command.kill()
