@@ -22,7 +22,7 @@ __all__ = ["Credit", "consume"]
 
 _FIRST = 16  # messages, before any weight is known
 _GROWTH = 4
-_CONSUMER_LIMIT = 2_000  # of a quorum queue
+_CONSUMER_LIMITS = {"quorum": 2_000, "classic": 65_535}  # of a prefetch
 
 
 class _Qos(commands.Basic.Qos):
@@ -47,8 +47,8 @@ class Credit:
     Whatever the broker refuses closes the channel.
     """
 
-    def __init__(self, channel: Channel, queue: str) -> None:
-        self._channel, self._queue = channel, queue
+    def __init__(self, channel: Channel, queue: str, kind: str) -> None:
+        self._channel, self._queue, self._limit = channel, queue, _CONSUMER_LIMITS[kind]
         self._consumers: list[tuple[str, int]] = []
         self._gone: list[tuple[int, int]] = []  # consumers taken away: the last tag received then, and their prefetch
         self.granted = 0
@@ -63,7 +63,7 @@ class Credit:
         """Add one consumer of at most `most` if `free`, the credit not used up, is scant for `wanted`; true if so."""
         if free >= wanted or free > self.granted // 2 or most < 1:
             return False
-        step = int(min(wanted - max(free, 0), _CONSUMER_LIMIT, max(_FIRST, self.granted * (_GROWTH - 1)), most))
+        step = int(min(wanted - max(free, 0), self._limit, max(_FIRST, self.granted * (_GROWTH - 1)), most))
         self._consumers.append((await consume(self._channel, self._queue, step), step))
         self.granted += step
         return True

@@ -82,7 +82,7 @@ class RabbitQueue(Conversation):
             left = min(left, await self.ready())
         run: Run[Chunk] = Run(bounds, stop, deadline, left)
         _, channel, inbox = self._parts()
-        credit = Credit(channel, self._binding.queue)
+        credit = Credit(channel, self._binding.queue, self._binding.queue_type)
         self._taking = run, credit
         inbox.limit(bounds.bytes)
         with rouses(stop, self._wake):
