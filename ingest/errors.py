@@ -8,6 +8,7 @@
     │   ├── ContractError              exit 1   a file under schemas/ is wrong: file, field, remedy
     │   ├── TopologyError              exit 1   the queue or the exchange is not what the contract says
     │   ├── SourceReplaced             exit 1   a stream or container was deleted and made again
+    │   ├── ContinuationExpired        exit 1   a change feed no longer goes on from where it was read to
     │   ├── SchemaMismatch             exit 1   the contract's columns, or a batch's, are not the table's
     │   ├── RawTrimmed                 exit 1   raw no longer holds what a date would be rebuilt from
     │   ├── AccountBroken              exit 1   records != curated + quarantined + duplicates + erased
@@ -29,6 +30,7 @@ __all__ = [
     "AccountBroken",
     "CommitFailed",
     "ConfigurationError",
+    "ContinuationExpired",
     "ContractError",
     "GateClosed",
     "LakeUnavailable",
@@ -79,6 +81,10 @@ class TopologyError(TerminalError):
 
 class SourceReplaced(TerminalError):
     """The stream or container at the stored position is not the one that was read before."""
+
+
+class ContinuationExpired(TerminalError):
+    """A change feed refuses to go on from the stored continuation: what came after it is no longer kept."""
 
 
 class TableReplaced(TerminalError):

@@ -41,6 +41,8 @@ ARRIVED = pa.schema(
         pa.field("milliseconds", pa.int64()),  # the header `MILLISECONDS` where it is an integer of 64 bits
         RAW.field("position"),
         RAW.field("redelivered"),
+        RAW.field("operation"),
+        RAW.field("key"),
     ]
 )
 """A `Delivery` per row, in the order of arrival."""
@@ -119,6 +121,8 @@ class Values:
             "milliseconds": [_integer(one.headers.get(MILLISECONDS)) for one in some],
             "position": [one.position for one in some],
             "redelivered": [one.redelivered for one in some],
+            "operation": [one.operation for one in some],
+            "key": [one.key for one in some],
         }
         return Arrived(pa.table(columns, schema=ARRIVED), some.__getitem__)
 

@@ -22,7 +22,8 @@ class Delivery(NamedTuple):
 
     A named tuple and not a frozen dataclass: one is made per message, at a third of the cost.
     `source` is `exchange/queue` (or the container), `position` the stream offset or LSN where there
-    is one. `timestamp` is the AMQP property, whole seconds, UTC.
+    is one. `timestamp` is the AMQP property, whole seconds, UTC. `operation` and `key` are a change feed's: what was
+    done, and to which item.
     """
 
     body: bytes
@@ -37,6 +38,8 @@ class Delivery(NamedTuple):
     properties: Mapping[str, str] = {}
     redelivered: bool = False
     position: int | None = None
+    operation: str | None = None
+    key: str | None = None
 
 
 class Identified(NamedTuple):
@@ -99,9 +102,11 @@ class Window:
 
     `position` is the last position inside, for sources that have one; null for a queue, which
     remembers by itself what was acknowledged. `lost` is what should have come before or between the deliveries.
+    `token` is what a `ports.TokenSource` goes on from after them; such a window may have none.
     """
 
     deliveries: Sequence[Delivery]
     acknowledge: Callable[[], Awaitable[None]] = field(repr=False)
     position: int | None = None
     lost: tuple[Lost, ...] = ()
+    token: bytes | None = field(default=None, repr=False)

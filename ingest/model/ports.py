@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 
@@ -34,6 +34,7 @@ __all__ = [
     "PinnedDate",
     "PinnedErasure",
     "Source",
+    "TokenSource",
     "Totals",
     "Validator",
 ]
@@ -53,8 +54,11 @@ class Source(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def ready(self, after: int | None = None) -> int:
-        """How many messages wait right now; of a stream, how many it has beyond the position `after`."""
+    async def ready(self, after: int | None = None) -> int | None:
+        """How many messages wait right now; of a stream, how many it has beyond the position `after`.
+
+        Null: it cannot be told, and the source ends by itself when there is nothing new.
+        """
         ...
 
     async def read_back(self, after: int | None) -> Delivery | None:
@@ -69,6 +73,22 @@ class Source(Protocol):
         """Windows until `bounds` end the run or `stop` is set; a window under way is then yielded as it is.
 
         `after` is the stored position to go on from; it means nothing to a queue, which remembers by itself.
+        """
+        ...
+
+
+@runtime_checkable
+class TokenSource(Source, Protocol):
+    """A source whose position is no number but bytes of its own, which each of its windows carries.
+
+    The lake keeps them; the application transaction is the number of the token that raw was committed with. The first
+    window of all has no deliveries: a large one is committed in parts, all but the last with the token before it.
+    """
+
+    def resume(self, token: bytes | None) -> None:
+        """Go on after this token, from the start where there is none; said before anything is read.
+
+        Raises `SourceReplaced` or `LakeUnavailable` for a token that is none of this source.
         """
         ...
 
@@ -205,6 +225,27 @@ class Lake(Protocol):
         """Commit one window to raw; returns raw's version. `tried`: an earlier call may have committed it.
 
         Raises `Overtaken` when another land of the same stream has committed a part of it.
+        """
+        ...
+
+    def token(self, dataset: str, application: str, number: int) -> bytes:
+        """The token that raw was committed with. Raises `LakeUnavailable` when it is gone."""
+        ...
+
+    def keep_token(self, dataset: str, application: str, token: bytes, *, after: int | None) -> int:
+        """Keep a token under the next free number beyond `after`, which is returned. Inert until raw names it."""
+        ...
+
+    def sweep_tokens(self, dataset: str, application: str, before: int) -> None:
+        """Remove the tokens that are older than the one raw names, of killed runs too."""
+        ...
+
+    def append_from(
+        self, dataset: str, rows: pa.Table, *, window: str, application: str, number: int, after: int | None
+    ) -> int:
+        """Commit a window with the token kept under `number` to raw that stands at the token `after`; raw's version.
+
+        It may be called again. Raises `Overtaken` when raw stands at another token.
         """
         ...
 

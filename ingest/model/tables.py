@@ -66,7 +66,7 @@ RAW = pa.schema(
     ]
 )
 
-EVENTS = pa.schema([field for field in RAW if field.name not in {"window", "row", "operation", "key", "landed_at"}])
+EVENTS = pa.schema([field for field in RAW if field.name not in {"window", "row", "landed_at"}])
 """What deliveries say of the rows that they become."""
 
 MOST_DATES = 1_000

@@ -76,6 +76,8 @@ class _Reader:
             "milliseconds": table.milliseconds,
             "position": pa.nulls(len(end), pa.int64()),
             "redelivered": pa.array(redelivered),
+            "operation": pa.nulls(len(end), pa.string()),
+            "key": pa.nulls(len(end), pa.string()),
         }
         rows = pa.table(columns, schema=ARRIVED)
         return _with(rows, self._odd, one) if self._odd.any() else rows

@@ -45,7 +45,7 @@ class Resumed:
     ) -> None:
         await self._stream.__aexit__(kind, error, trace)
 
-    async def ready(self, after: int | None = None) -> int:
+    async def ready(self, after: int | None = None) -> int | None:
         assert after is None
         return await self._stream.ready(self._stored.position)
 

@@ -111,7 +111,7 @@ def test_an_empty_queue_ends_at_once(kind: Kind) -> None:
 def test_ready_counts_what_waits(kind: Kind) -> None:
     kind.publish(orders(7))
 
-    async def counts() -> int:
+    async def counts() -> int | None:
         async with kind.make() as source:
             return await source.ready()
 

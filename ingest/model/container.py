@@ -1,0 +1,69 @@
+"""A Cosmos DB container as a source: how it is bound, and the request units that reading it may cost."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["ContainerBinding", "FeedMode", "FeedRange", "RequestUnits"]
+
+
+class FeedMode(StrEnum):
+    """What a container's change feed tells."""
+
+    ALL_VERSIONS = "AllVersionsAndDeletes"  # every change, within the retention of the account's continuous backup
+    LATEST_VERSION = "LatestVersion"  # items that are there, each at its last change; no deletes, nothing in between
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerBinding:
+    """A container and how its changes are read. `feed_ranges`: into how many slices; null: one per physical range."""
+
+    database: str
+    container: str
+    mode: FeedMode = FeedMode.ALL_VERSIONS
+    feed_ranges: int | None = None
+
+    @property
+    def name(self) -> str:
+        """`database/container`, what rows of raw have as their source."""
+        return f"{self.database}/{self.container}"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRange:
+    """The effective partition keys from `low` on and below `high`, as hexadecimal text.
+
+    It goes on naming the same items when physical ranges split and merge.
+    """
+
+    low: str = ""
+    high: str = "FF"
+
+    @property
+    def name(self) -> str:
+        """`low-high`."""
+        return f"{self.low}-{self.high}"
+
+
+class RequestUnits:
+    """How many request units a run has used, of `most`. Shared by threads.
+
+    Nothing is read once they are used up; what each feed range has asked for by then is still answered.
+    """
+
+    def __init__(self, most: float = math.inf) -> None:
+        self.most, self.used = most, 0.0
+        self._lock = threading.Lock()
+
+    def charge(self, units: float) -> None:
+        """An answer has cost so many."""
+        with self._lock:
+            self.used += units
+
+    @property
+    def are_used_up(self) -> bool:
+        """Whether nothing more is to be asked for."""
+        return self.used >= self.most

@@ -1,0 +1,210 @@
+"""A slice of a Cosmos DB container as a source: a snapshot where the feed has no beginning, then its changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from ingest.errors import ConfigurationError, SourceUnavailable
+from ingest.model.arrived import Deliveries
+from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
+from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.sources.cosmos_changes import Changes, Origin
+from ingest.sources.cosmos_errors import replaced
+from ingest.sources.cosmos_feed import Account, Container, Feed, Page
+from ingest.sources.cosmos_token import Phase, Token
+
+__all__ = ["CosmosRange"]
+
+_PAGE = 1_000
+"""Documents of a page: the service gives fewer where they are large, and more where one transaction has more."""
+
+_AGAIN_SECONDS = 1.0
+"""How long a run with a time limit waits before it looks again whether there is something new."""
+
+_STALE_SECONDS = 3600.0
+"""How old the continuation of a quiet feed may become: the service keeps changes for a time, and forgets it then."""
+
+
+@dataclass(slots=True)
+class _Filling:
+    """A window under way: what is in it, and the token after it."""
+
+    token: Token
+    until: float
+    pieces: list[Changes] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0  # bytes
+
+    def take(self, page: Page, changes: Changes) -> None:
+        """The page is in the window."""
+        self.token = self.token.advanced(page.continuation)
+        if len(changes):
+            self.pieces.append(changes)
+        self.rows += len(changes)
+        self.size += changes.size
+
+
+class CosmosRange:
+    """One feed range of a container; implements `ports.TokenSource`. `position` of deliveries is the LSN.
+
+    Where the mode tells all versions, whose feed begins now, the first run notes where that is, takes a snapshot of
+    the items that are there, and goes on from the note. A run ends when there is nothing new, with `max_seconds` when
+    those are over, and cleanly when the request units are used up. The SDK follows splits and merges.
+    """
+
+    def __init__(
+        self, account: Account, binding: ContainerBinding, within: FeedRange, units: RequestUnits | None = None
+    ) -> None:
+        self.application = f"land:{binding.name}:{within.name}"
+        self._binding, self._range = binding, within
+        self._units = RequestUnits() if units is None else units
+        self._feed = Feed(account, binding, within, self._units)
+        self._container: Container | None = None
+        self._token: Token | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._container = await asyncio.to_thread(self._feed.open)
+        except BaseException:
+            await asyncio.to_thread(self._feed.close)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container = None
+        await asyncio.to_thread(self._feed.close)
+
+    def resume(self, token: bytes | None) -> None:
+        """Go on after this token.
+
+        Raises:
+            SourceReplaced: it is one of another container of that name.
+            ConfigurationError: it is one of a feed in another mode.
+            LakeUnavailable: it is none.
+        """
+        self._token = None if token is None else Token.decode(token)
+        if self._token is None:
+            return
+        if self._token.container_rid != self._opened().rid:
+            raise replaced(self._binding.name)
+        if self._token.mode is not self._binding.mode:
+            raise ConfigurationError(
+                f"{self._binding.name} was landed in mode {self._token.mode}, not {self._binding.mode}",
+                remedy="put the mode back: the continuation of the one feed means nothing in the other",
+            )
+
+    async def ready(self, after: int | None = None) -> int | None:  # noqa: ARG002 - a port
+        """Null: a change feed does not tell how much of it there is."""
+        return None
+
+    async def read_back(self, after: int | None) -> Delivery | None:  # noqa: ARG002 - a port
+        """Null: a container made again has another `_rid`, and the token has it too."""
+        return None
+
+    async def windows(
+        self,
+        bounds: Bounds,
+        after: int | None,  # noqa: ARG002 - a port
+        stop: asyncio.Event,
+    ) -> AsyncIterator[Window]:
+        """As `ports.Source` says, after the token of `resume`; `after` means nothing here.
+
+        A window ends where a page does, so it may have a page more bytes than `bounds`. It may be without deliveries:
+        where the feed begins, the end of a snapshot, and how far a quiet feed was read are to be remembered. The
+        request units that are left are asked before each page.
+
+        Raises:
+            SourceUnavailable, TopologyError, ConfigurationError: see `cosmos_errors`.
+            SourceReplaced: the container was made again meanwhile.
+            ContinuationExpired: the feed does not go on from the token.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
+        left: float = math.inf if bounds.max_messages is None else bounds.max_messages
+        token = self._token
+        while not (stop.is_set() or self._units.are_used_up or loop.time() >= deadline or left <= 0):
+            if token is None:
+                token = await self._first()
+                yield Window([], _kept, token=token.encode())
+                continue
+            filling = _Filling(token, min(deadline, loop.time() + bounds.seconds))
+            is_through = await self._fill(filling, bounds, left, stop)
+            if filling.token is not token:
+                yield Window(Deliveries(filling.pieces), _kept, token=filling.token.encode())
+            if is_through:
+                return
+            token, left = filling.token, left - filling.rows
+
+    async def _first(self) -> Token:
+        """The token of somebody who has read nothing yet."""
+        rid, mode = self._opened().rid, self._binding.mode
+        if mode is FeedMode.LATEST_VERSION:
+            return Token(rid, mode, Phase.FEED)
+        return Token(rid, mode, Phase.SNAPSHOT, then=await asyncio.to_thread(self._feed.now))
+
+    async def _fill(self, filling: _Filling, bounds: Bounds, left: float, stop: asyncio.Event) -> bool:
+        """Collect pages until the window is to be given; true when the run ends, as there is nothing new.
+
+        The window does not end at a page whose continuation is of no use to the next run.
+        """
+        loop = asyncio.get_running_loop()
+        allowance = bounds.allowance
+        is_resumable = True
+        while True:
+            most = min(bounds.rows, left) - filling.rows
+            most = most if allowance is None else min(most, allowance.left)
+            is_over = stop.is_set() or self._units.are_used_up or loop.time() >= filling.until
+            if is_resumable and (is_over or most <= 0 or filling.size >= bounds.bytes):
+                return False
+            page, changes = await asyncio.to_thread(self._read, filling.token, int(max(1, min(most, _PAGE))))
+            is_resumable = page.is_resumable
+            if not page.is_end:
+                filling.take(page, changes)
+                if allowance is not None:
+                    allowance.claim(len(changes))
+            elif filling.token.phase is Phase.SNAPSHOT:
+                filling.token = filling.token.fed()
+                return False
+            else:
+                if not filling.rows and time.time() - filling.token.at > _STALE_SECONDS:
+                    filling.token = filling.token.advanced(page.continuation)
+                if bounds.max_seconds is None:
+                    return True
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), min(_AGAIN_SECONDS, max(filling.until - loop.time(), 0)))
+
+    def _read(self, token: Token, limit: int) -> tuple[Page, Changes]:
+        """The page after the token, and what it tells. In a thread: it waits for the service, then it computes."""
+        container, is_snapshot = self._opened(), token.phase is Phase.SNAPSHOT
+        mode = FeedMode.LATEST_VERSION if is_snapshot else token.mode
+        page = self._feed.page(mode, token.continuation, limit)
+        if page.documents and page.rid != token.container_rid:
+            raise replaced(self._binding.name)  # the SDK has found the new one, and goes on in it
+        origin = Origin(
+            self._binding.name,
+            self._range.name,
+            token.container_rid,
+            container.paths,
+            mode,
+            token.generation,
+            is_snapshot,
+        )
+        return page, Changes(page.documents, origin)
+
+    def _opened(self) -> Container:
+        if self._container is None:
+            raise SourceUnavailable(f"the feed of {self._binding.name} is not open", remedy="enter the source first")
+        return self._container
+
+
+async def _kept() -> None:
+    """A change feed keeps what was read, and the lake how far."""

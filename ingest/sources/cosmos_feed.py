@@ -1,0 +1,170 @@
+"""A container's change feed through the SDK: page by page, as the service wrote it.
+
+Calls block, so they belong into a thread, one at a time. Each feed range has a client of its own: a client remembers
+the headers of its last answer, and the place in the feed is one of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from azure.core.credentials import TokenCredential
+from azure.cosmos import ContainerProxy, CosmosClient
+
+from ingest.errors import SourceUnavailable
+from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
+from ingest.sources.cosmos_errors import cosmos_errors
+from ingest.sources.cosmos_item import Path, as_written
+
+__all__ = ["Account", "Container", "Feed", "Page"]
+
+_OK = 200
+_SEGMENT = re.compile(r'/("[^"]*"|[^/]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a Cosmos DB account answers, and who asks: a key, or an identity. Neither shows in `repr`."""
+
+    endpoint: str
+    credential: str | TokenCredential
+
+    def __repr__(self) -> str:
+        return f"Account({self.endpoint!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the service says of a container: its id of its own, and the paths of its partition key, as names."""
+
+    rid: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """JSON texts of items or changes, and what is after them. `is_end`: there is nothing new.
+
+    `is_resumable`: a later run, and another client, can go on from the continuation.
+    """
+
+    rid: str
+    documents: list[msgspec.Raw]
+    continuation: str
+    is_end: bool
+    is_resumable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """Pages of the SDK that nobody but itself can go on with, and the continuation after the last of them."""
+
+    pages: Iterator[Any]
+    continuation: str
+
+
+class _Answer(msgspec.Struct):
+    """A feed's answer; the documents stay as they are written."""
+
+    rid: str = msgspec.field(name="_rid")
+    documents: list[msgspec.Raw] = msgspec.field(name="Documents")
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+class Feed:
+    """The change feed of one feed range. Whatever the SDK raises is one of ours, see `cosmos_errors`."""
+
+    def __init__(self, account: Account, binding: ContainerBinding, within: FeedRange, units: RequestUnits) -> None:
+        self._account, self._binding, self._within, self._units = account, binding, within, units
+        self._client: CosmosClient | None = None
+        self._under_way: _UnderWay | None = None
+        self._status, self._body = 0, b""
+
+    def open(self) -> Container:
+        """Connect, and ask which container it is."""
+        with cosmos_errors(self._binding.name, "reading"):
+            self._client = CosmosClient(self._account.endpoint, self._account.credential)
+            told: dict[str, Any] = self._container().read(raw_response_hook=self._seen)
+        paths = tuple(
+            tuple(name.strip('"') for name in _SEGMENT.findall(path)) for path in told["partitionKey"]["paths"]
+        )
+        return Container(told["_rid"], paths)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            self._client.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self._client = None
+
+    def now(self) -> str:
+        """The continuation of what will change from now on, in the binding's mode."""
+        return self._page({**self._asked(self._binding.mode), "start_time": "Now"}, 1, resuming=False).continuation
+
+    def page(self, mode: FeedMode, continuation: str | None, limit: int) -> Page:
+        """What follows `continuation`, null for the beginning: about `limit` documents, or one transaction's."""
+        if self._under_way is not None and self._under_way.continuation == continuation:
+            return self._next(self._under_way.pages, resuming=True)
+        if continuation is None:
+            return self._page({**self._asked(mode), "start_time": "Beginning"}, limit, resuming=False)
+        return self._page({"continuation": continuation}, limit, resuming=True)
+
+    def _asked(self, mode: FeedMode) -> dict[str, Any]:
+        within = {"min": self._within.low, "max": self._within.high, "isMinInclusive": True, "isMaxInclusive": False}
+        return {"mode": mode.value, "feed_range": {"Range": within}}
+
+    def _page(self, asked: dict[str, Any], limit: int, *, resuming: bool) -> Page:
+        with cosmos_errors(self._binding.name, "reading the change feed of", resuming=resuming):
+            pages = self._container().query_items_change_feed(
+                max_item_count=limit, raw_response_hook=self._seen, **asked
+            )
+        return self._next(pages.by_page(), resuming=resuming)
+
+    def _next(self, pages: Iterator[Any], *, resuming: bool) -> Page:
+        self._under_way = None
+        with cosmos_errors(self._binding.name, "reading the change feed of", resuming=resuming):
+            some = next(pages, None)
+            continuation = str(self._container().client_connection.last_response_headers["etag"])
+        is_resumable = _is_resumable(continuation)
+        if some is None:
+            # 200 without a document: more may follow, though the SDK ends here.
+            return Page("", [], continuation, is_end=self._status != _OK, is_resumable=is_resumable)
+        try:
+            answer = _ANSWER.decode(self._body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            answer = _Answer(str(json.loads(self._body)["_rid"]), [as_written(one) for one in some])
+        if not is_resumable:
+            self._under_way = _UnderWay(pages, continuation)
+        return Page(answer.rid, answer.documents, continuation, is_end=False, is_resumable=is_resumable)
+
+    def _container(self) -> ContainerProxy:
+        if self._client is None:
+            raise SourceUnavailable(f"the feed of {self._binding.name} is not open", remedy="enter the source first")
+        return self._client.get_database_client(self._binding.database).get_container_client(self._binding.container)
+
+    def _seen(self, response: Any) -> None:
+        """Every answer, those that the SDK tries again included: what it cost, and its text."""
+        http = response.http_response
+        self._units.charge(float(http.headers.get("x-ms-request-charge") or 0))
+        self._status = http.status_code
+        self._body = http.body() if http.status_code == _OK else b""
+
+
+def _is_resumable(continuation: str) -> bool:
+    """False while a physical range that the feed range spans has given no page yet.
+
+    The SDK asks one after the other and writes no place for the others, but does not take such a continuation back:
+    `Invalid composite token [Missing token]`.
+    """
+    try:
+        state = json.loads(base64.b64decode(continuation))
+        return all(one["token"] is not None for one in state["continuation"]["continuation"])
+    except (ValueError, KeyError, TypeError):
+        return True

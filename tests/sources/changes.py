@@ -1,0 +1,76 @@
+"""A container of one's own, read as a source: what the tests of the Cosmos source share."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from azure.cosmos import ContainerProxy
+
+from cosmos import Local
+from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
+from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.sources.cosmos import CosmosRange
+from ingest.sources.cosmos_feed import Account
+from ingest.sources.cosmos_token import Token
+from tests.infra.cosmos_client import names
+
+__all__ = ["WHOLE", "Reader", "ids", "rows"]
+
+ALL = Bounds()
+WHOLE = FeedRange()
+
+
+@dataclasses.dataclass
+class Reader:
+    """Reads a feed range run by run, as land does: each goes on from the token of the last window."""
+
+    account: Local
+    container: ContainerProxy
+    mode: FeedMode = FeedMode.ALL_VERSIONS
+    within: FeedRange = WHOLE
+    token: bytes | None = None
+    units: RequestUnits = dataclasses.field(default_factory=RequestUnits)
+    key: str | None = None
+
+    @property
+    def source(self) -> CosmosRange:
+        database, name = names(self.container)
+        account = Account(self.account.endpoint, self.key or self.account.key)
+        return CosmosRange(account, ContainerBinding(database, name, self.mode), self.within, self.units)
+
+    def windows(self, bounds: Bounds = ALL, *, after_each: Callable[[Window], object] = lambda _: None) -> list[Window]:
+        """One run."""
+
+        async def run() -> list[Window]:
+            found = []
+            async with asyncio.timeout(60), self.source as source:
+                source.resume(self.token)
+                async for window in source.windows(bounds, None, asyncio.Event()):
+                    found.append(window)
+                    self.token = window.token
+                    await asyncio.to_thread(after_each, window)
+            return found
+
+        return asyncio.run(run())
+
+    def read(self, bounds: Bounds = ALL) -> list[Delivery]:
+        """One run's deliveries."""
+        return [one for window in self.windows(bounds) for one in window.deliveries]
+
+    @property
+    def stored(self) -> Token:
+        assert self.token is not None
+        return Token.decode(self.token)
+
+
+def ids(deliveries: list[Delivery]) -> list[str]:
+    """The items' ids."""
+    return [str(msgspec.json.decode(one.key or "")[0]) for one in deliveries]
+
+
+def rows(deliveries: list[Delivery]) -> list[tuple[Any, ...]]:
+    return [(one.operation, *msgspec.json.decode(one.key or "")) for one in deliveries]
