@@ -32,6 +32,7 @@ from ingest.lake.erasures import Erasures
 from ingest.lake.offsets import Offsets
 from ingest.lake.places import as_json, storage_errors
 from ingest.lake.properties import OF_EVERY, OF_RAW, STATISTICS, keep_up
+from ingest.lake.tokens import Tokens
 from ingest.model.account import Account
 from ingest.model.completeness import Completeness
 from ingest.model.contract import UNKNOWN_DATE, Column, Contract
@@ -45,7 +46,7 @@ from ingest.model.upkeep import Compacted, Vacuumed
 __all__ = ["DeltaLake"]
 
 
-class DeltaLake(Erasures, Offsets):
+class DeltaLake(Erasures, Offsets, Tokens):
     """Implements `ports.Lake` on delta-rs and a `Storage`."""
 
     def prepare(self, contract: Contract) -> None:

@@ -12,6 +12,7 @@
     <lake>/_lakepost/erased/<dataset>/<key>-<hash>.json    somebody who was erased, by keyed hash
     <lake>/_lakepost/adopted/<dataset>/<stream>/<n>.json   a stream that was made again under its name, the nth time
     <lake>/_lakepost/lost/<dataset>/<stream>/<first>.json  offsets that a stream no longer had when land came to them
+    <lake>/_lakepost/feeds/<dataset>/<range>/<n>.json      how far a feed range was read, once raw's log names n
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ __all__ = [
     "report",
     "table",
     "tables",
+    "token",
+    "tokens",
 ]
 
 
@@ -92,3 +95,13 @@ def loss(dataset: str, stream: str, first: int) -> str:
 def adopted(dataset: str, queue: str) -> str:
     """The folder with a file for each time that a stream was made again under this name."""
     return f"_lakepost/adopted/{dataset}/{quote(queue, safe='')}"
+
+
+def tokens(dataset: str, application: str) -> str:
+    """The folder of a feed range's tokens."""
+    return f"_lakepost/feeds/{dataset}/{quote(application.removeprefix('land:'), safe='')}"
+
+
+def token(dataset: str, application: str, number: int) -> str:
+    """How far a feed range was read; inert until raw's log names that number."""
+    return f"{tokens(dataset, application)}/{number:020d}.json"

@@ -16,7 +16,16 @@ from ingest.lake.log import added, appended, appends, commits
 from ingest.model.batches import gathered
 from ingest.model.tables import MOST_DATES, RAW
 
-__all__ = ["PIECE_ROWS", "append", "limit", "pending_by_date", "pending_rows", "pending_windows", "pieces"]
+__all__ = [
+    "PIECE_ROWS",
+    "append",
+    "append_from",
+    "limit",
+    "pending_by_date",
+    "pending_rows",
+    "pending_windows",
+    "pieces",
+]
 
 _CHANGES = RAW.append(pa.field("_change_type", pa.string()))
 PIECE_ROWS = 16_384
@@ -62,6 +71,29 @@ def append(
     metadata = {_WINDOW: window, _ROWS: str(rows.num_rows), _BYTES: str(rows.nbytes)}
     done = landed if position is None else _stored(application, rows, position)
     return commit(uri, rows, Entry(application, position, done, metadata=metadata))
+
+
+def append_from(uri: str, rows: pa.Table, *, window: str, application: str, number: int, after: int | None) -> int:
+    """Commit one window of a source with tokens under the number of its token; returns raw's version.
+
+    The number belongs to one run: is it in the log, so is the window. Any other than `after` there means that another
+    run has landed what begins there, perhaps up to another place: nothing may follow it but what was read after it.
+
+    Raises:
+        Overtaken: raw does not stand at `after`.
+    """
+
+    def done(table: DeltaTable, _attempt: int) -> bool:
+        last = table.transaction_version(application)
+        if last not in {number, after}:
+            raise Overtaken(
+                f"another `land` has committed {application.removeprefix('land:')} meanwhile",
+                remedy="run it again: it goes on from there; let one at a time land a feed range",
+            )
+        return last == number
+
+    metadata = {_WINDOW: window, _ROWS: str(rows.num_rows), _BYTES: str(rows.nbytes)}
+    return commit(uri, rows, Entry(application, number, done, metadata=metadata))
 
 
 def limit(uri: str, after: int, *, max_rows: int, max_bytes: int) -> int | None:

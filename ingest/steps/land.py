@@ -24,10 +24,11 @@ from ingest.model.arrived import arrived
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds, Lost, Window
 from ingest.model.points import Point, Reached, passing
-from ingest.model.ports import Events, Lake, Source
+from ingest.model.ports import Events, Lake, Source, TokenSource
 from ingest.model.tables import EVENTS, MOST_DATES, RAW
 from ingest.steps.replaced import unreplaced
 from ingest.steps.together import together
+from ingest.steps.tokens import Tokens
 
 __all__ = ["PATIENCE", "Landed", "Progress", "Screened", "land", "raw_parts", "raw_rows"]
 
@@ -96,7 +97,8 @@ async def land(
             await stack.enter_async_context(source)
         rows_of = functools.partial(raw_rows, contract=contract, events=events)
         parts_of = functools.partial(raw_parts, contract=contract, events=events)
-        landing = _Landing(contract, lake, rows_of, parts_of, reached, progress, patience, screened, stop)
+        tokens = Tokens(contract.dataset, lake, screened)
+        landing = _Landing(contract, lake, rows_of, parts_of, reached, progress, patience, screened, stop, tokens)
         ready = {
             one.application: await landing.begin(one) for one in {one.application: one for one in sources}.values()
         }
@@ -109,11 +111,11 @@ async def land(
         whole = Allowance(math.inf if bounds.max_messages is None else bounds.max_messages, spent=halt)
         waits = bounds.max_seconds is not None
         allowances = {
-            name: Allowance(math.inf if waits else rows, spent=halts[name].set, within=whole)
+            name: Allowance(math.inf if waits or rows is None else rows, spent=halts[name].set, within=whole)
             for name, rows in ready.items()
         }
-        taking = [source for source in sources if waits or ready[source.application]]
-        landing.expected = sum(ready.values())
+        taking = [source for source in sources if waits or ready[source.application] != 0]
+        landing.expected = sum(rows or 0 for rows in ready.values())
         watch = asyncio.create_task(_relay(stop, halt))
         try:
             await together(
@@ -148,14 +150,17 @@ class _Landing:
     patience: Sequence[float]
     screened: Screened | None
     stop: asyncio.Event
+    tokens: Tokens
     expected: int = 0
     landed: Landed = Landed()
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def begin(self, source: Source) -> int:
+    async def begin(self, source: Source) -> int | None:
         """Make sure that the source is the one that was landed before; returns how many messages wait in it."""
         dataset = self.contract.dataset
         after = await asyncio.to_thread(self.lake.position, dataset, source.application)
+        if isinstance(source, TokenSource):
+            source.resume(await asyncio.to_thread(self.tokens.stored, source.application, after))
         await unreplaced(dataset, source, self.lake, after, self.rows_of)
         return await source.ready(after)
 
@@ -181,15 +186,20 @@ class _Landing:
         """Commit a window, then acknowledge it."""
         self.reached(Point.RECEIVED)
         await self._tell(source.application, window.lost)
-        acknowledge, moves, lost = window.acknowledge, window.position is not None, window.lost
+        acknowledge, moves, lost, token = window.acknowledge, window.position is not None, window.lost, window.token
         parts = self.parts_of(window)
         del window  # whose bytes are in `rows` as soon as there is no part left
         append = functools.partial(_append, self.contract.dataset, self.lake, source.application, moves, self.screened)
         count, rows = 0, await self._part(parts)
         while rows is not None:
             following = await self._part(parts)
-            for part in _parts(rows):
-                version = await self._patiently(functools.partial(append, part))
+            some = _parts(rows)
+            for place, part in enumerate(some):
+                if token is None:
+                    version = await self._patiently(functools.partial(append, part))
+                else:
+                    is_last = following is None and place + 1 == len(some)
+                    version = await self._commit_from(source.application, part, token if is_last else None)
                 self.reached(Point.PART_COMMITTED)
             count, rows = count + rows.num_rows, following
         self.reached(Point.RAW_COMMITTED)
@@ -201,6 +211,13 @@ class _Landing:
         _log.debug("window landed", source=source.application, rows=count, raw_version=version)
         if self.progress is not None:
             self.progress(self.landed.rows, max(self.expected, self.landed.rows))
+
+    async def _commit_from(self, application: str, rows: pa.Table, token: bytes | None) -> int:
+        """Commit a part of a window with its token; null: with the one before the window, which is not through yet."""
+        keep = functools.partial(self.tokens.keep, application, token)
+        number = await self._patiently(lambda tried: keep())  # noqa: ARG005 - what another try may have kept is inert
+        self.reached(Point.TOKEN_KEPT)
+        return await self._patiently(functools.partial(self.tokens.append, application, number, rows))
 
     async def _part(self, parts: Iterator[pa.Table]) -> pa.Table | None:
         async with self.turn:
@@ -320,8 +337,6 @@ def _raw(events: list[pa.Table]) -> pa.Table:
     own = {
         "window": pa.repeat(str(uuid6.uuid7()), count),
         "row": pa.array(np.arange(count, dtype=np.int32)),
-        "operation": pa.nulls(count, pa.string()),
-        "key": pa.nulls(count, pa.string()),
         "landed_at": pa.repeat(pa.scalar(dt.datetime.now(dt.UTC), RAW.field("landed_at").type), count),
     }
     return pa.table([own[name] if name in own else rows[name] for name in RAW.names], schema=RAW)

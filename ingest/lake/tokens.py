@@ -1,0 +1,56 @@
+"""The tokens of sources whose position is no number: files beside the tables, each inert until raw's log names it.
+
+A token is put, if absent, under the next free number before the commit of raw whose application transaction is that
+number. A run that is killed between the two leaves a token that nobody names: the next run takes the number after it.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import pyarrow as pa
+
+from ingest.errors import LakeUnavailable
+from ingest.lake import paths, raw
+from ingest.lake.places import Places, storage_errors
+
+__all__ = ["Tokens"]
+
+
+class Tokens(Places):
+    """Implements what `ports.Lake` says of tokens."""
+
+    def token(self, dataset: str, application: str, number: int) -> bytes:
+        """The token that raw was committed with.
+
+        Raises:
+            LakeUnavailable: it is gone.
+        """
+        path = paths.token(dataset, application, number)
+        found = self.storage.get(path)
+        if found is None:
+            raise LakeUnavailable(f"{path} is gone from the lake, and raw goes on from it", remedy="restore that file")
+        return found
+
+    def keep_token(self, dataset: str, application: str, token: bytes, *, after: int | None) -> int:
+        """Keep a token under the next free number beyond `after`, which is returned."""
+        for number in itertools.count(0 if after is None else after + 1):
+            if self.storage.put_if_absent(paths.token(dataset, application, number), token):
+                return number
+        raise AssertionError("unreachable: numbers do not end")
+
+    def sweep_tokens(self, dataset: str, application: str, before: int) -> None:
+        """Remove the tokens below that number. A run that still has one of them in hand is told `Overtaken`."""
+        named = paths.token(dataset, application, before)
+        for path in self.storage.files(paths.tokens(dataset, application)):
+            if path < named:
+                self.storage.delete(path)
+
+    def append_from(
+        self, dataset: str, rows: pa.Table, *, window: str, application: str, number: int, after: int | None
+    ) -> int:
+        """Commit a window with the token kept under `number` to raw that stands at the token `after`; raw's version."""
+        with storage_errors():
+            return raw.append_from(
+                self.uri("raw", dataset), rows, window=window, application=application, number=number, after=after
+            )

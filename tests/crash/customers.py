@@ -1,0 +1,86 @@
+"""land from a container's change feed; `python -m tests.crash.customers LAKE PLACE POINT NTH` dies at the point.
+
+By SIGKILL. `PLACE` is JSON: endpoint, key, database, container. Windows of four changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from ingest import envelope
+from ingest.lake import DeltaLake, LocalStorage
+from ingest.model.container import ContainerBinding, FeedRange
+from ingest.model.contract import Contract
+from ingest.model.delivery import Bounds
+from ingest.model.points import Point, Reached, passing
+from ingest.sources.cosmos import CosmosRange
+from ingest.sources.cosmos_feed import Account
+from ingest.steps import Landed, land
+from tests.contracts import column, contract
+
+__all__ = ["CUSTOMERS", "Customers"]
+
+CUSTOMERS: Contract = contract((column("id", "string"), column("country", "string")))
+
+
+@dataclass(frozen=True)
+class Customers:
+    """A container and the lake that it is landed into."""
+
+    lake: DeltaLake
+    endpoint: str
+    key: str
+    database: str
+    container: str
+
+    def source(self, within: FeedRange = FeedRange()) -> CosmosRange:  # noqa: B008 - frozen
+        return CosmosRange(Account(self.endpoint, self.key), ContainerBinding(self.database, self.container), within)
+
+    def land(
+        self,
+        *sources: CosmosRange,
+        reached: Reached = passing,
+        bounds: Bounds = Bounds(rows=4),  # noqa: B008 - frozen
+        screened: Callable[[pa.Table], pa.Table] | None = None,
+        patience: Sequence[float] = (),
+    ) -> Landed:
+        self.lake.prepare(CUSTOMERS)
+        return asyncio.run(
+            land(
+                CUSTOMERS,
+                sources or [self.source()],
+                self.lake,
+                events=envelope.events,
+                bounds=bounds,
+                stop=asyncio.Event(),
+                reached=reached,
+                patience=patience,
+                screened=screened,
+            )
+        )
+
+
+def _main(lake: str, place: str, point: str, nth: str) -> None:
+    left = int(nth)
+
+    def reached(at: Point) -> None:
+        nonlocal left
+        if at == point:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    Customers(DeltaLake(LocalStorage(Path(lake))), **json.loads(place)).land(reached=reached)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
