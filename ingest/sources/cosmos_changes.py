@@ -9,9 +9,9 @@ SDK reads more than was asked for. A document of a snapshot is no change: it has
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from ingest.model.arrived import ARRIVED, Arrived
 from ingest.model.container import FeedMode
 from ingest.model.delivery import Delivery
 from ingest.model.tables import TIME
-from ingest.sources.cosmos_item import Path, as_written, encoded, members, nested
+from ingest.sources.cosmos_item import Path, Reader, as_written, encoded, nested
 from ingest.sources.cosmos_item import key as key_of
 
 __all__ = ["CHANGE_PREFIX", "DELETE", "SNAPSHOT", "UPSERT", "Changes", "Origin"]
@@ -78,10 +78,34 @@ class _Headers(msgspec.Struct, omit_defaults=True):
 
 _CHANGE = msgspec.json.Decoder(_Change)
 _ENCODER = msgspec.json.Encoder()
+_reader = functools.lru_cache(maxsize=64)(Reader)
 
 
 class Changes:
-    """The documents of one page; a `Piece`. Columns, and a value of a row when it is asked for."""
+    """The documents of one page; a `Piece`. They are read when land asks: while the next page is on its way."""
+
+    def __init__(self, documents: Sequence[msgspec.Raw], origin: Origin) -> None:
+        self._documents, self._origin = documents, origin
+        self.size = sum(len(memoryview(one)) for one in documents)
+        """In bytes."""
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __getitem__(self, at: int) -> Delivery:
+        return self._columns.delivery(at)
+
+    def arrived(self) -> Arrived:
+        """All of them as columns."""
+        return _Columns(self._documents, self._origin).arrived()
+
+    @functools.cached_property
+    def _columns(self) -> _Columns:
+        return _Columns(self._documents, self._origin)
+
+
+class _Columns:
+    """What the documents say, member by member."""
 
     def __init__(self, documents: Sequence[msgspec.Raw], origin: Origin) -> None:
         self._origin = origin
@@ -95,18 +119,16 @@ class Changes:
         self._prefix = f"{CHANGE_PREFIX}{origin.container_rid}:"
         if origin.is_snapshot:
             self._prefix += f"{SNAPSHOT}-{origin.generation}:"
-        self._plain = _Headers(origin.container_rid, origin.generation)
-        take = self._change if origin.mode is FeedMode.ALL_VERSIONS and not origin.is_snapshot else self._item
-        seen: Counter[str] = Counter()
+        self._plain = self._headers_of()
+        self._seen: dict[str, int] = {}
+        is_change = origin.mode is FeedMode.ALL_VERSIONS and not origin.is_snapshot
+        self._reader = _reader(("id",) if is_change else ("id", "_lsn", "_ts"), origin.paths)
+        take = self._change if is_change else self._item
         for document in documents:
-            take(document, seen)
-        self.size = sum(map(len, self._bodies))
-        """In bytes."""
+            take(document)
 
-    def __len__(self) -> int:
-        return len(self._bodies)
-
-    def __getitem__(self, at: int) -> Delivery:
+    def delivery(self, at: int) -> Delivery:
+        """One of them as a value."""
         seconds = self._seconds[at]
         return Delivery(
             self._bodies[at],
@@ -124,7 +146,7 @@ class Changes:
 
     def arrived(self) -> Arrived:
         """All of them as columns."""
-        count = len(self)
+        count = len(self._bodies)
         none = pa.nulls(count, pa.string())
         columns = {
             "body": pa.array(self._bodies, pa.binary()),
@@ -143,46 +165,46 @@ class Changes:
             "operation": pa.array(self._operations, pa.string()),
             "key": pa.array(self._keys, pa.string()),
         }
-        return Arrived(pa.table(columns, schema=ARRIVED), self.__getitem__)
+        return Arrived(pa.table(columns, schema=ARRIVED), self.delivery)
 
-    def _item(self, document: msgspec.Raw, seen: Counter[str]) -> None:
+    def _item(self, document: msgspec.Raw) -> None:
         """Of a snapshot, or the latest version of an item."""
-        body, paths = bytes(document), self._origin.paths
-        found = members(body, ("_lsn", "_ts", "id", *(path[0] for path in paths)))
+        body = bytes(document)
+        found = self._reader.read(body)
         operation = SNAPSHOT if self._origin.is_snapshot else UPSERT
-        self._add(body, operation, key_of(found["id"], found, paths), (found["_lsn"], found["_ts"]), self._plain, seen)
+        self._add(body, operation, self._reader.key(found), found[1], found[2], self._plain)
 
-    def _change(self, document: msgspec.Raw, seen: Counter[str]) -> None:
+    def _change(self, document: msgspec.Raw) -> None:
         """Of a feed of all versions: `current` is the document; of a delete, only the metadata tell whose it is."""
         change = _read(document)
-        told, paths = change.metadata, self._origin.paths
+        told = change.metadata
         if told.operation_type == DELETE:
-            values = nested(told.partition_key, paths)
-            key, body = key_of(told.id, values, paths), encoded({**values, "id": told.id})
+            values = nested(told.partition_key, self._origin.paths)
+            key, body = key_of(told.id, values, self._origin.paths), encoded({**values, "id": told.id})
         else:
             body = bytes(change.current)
-            found = members(body, ("id", *(path[0] for path in paths)))
-            key = key_of(found["id"], found, paths)
+            key = self._reader.key(self._reader.read(body))
         headers = self._plain
         if told.previous_image is not None or told.time_to_live_expired:
-            headers = _Headers(
-                headers.container_rid, headers.generation, told.previous_image, told.time_to_live_expired
-            )
-        self._add(body, told.operation_type, key, (told.lsn, told.crts), headers, seen)
+            headers = self._headers_of(told.previous_image, expired=told.time_to_live_expired)
+        self._add(body, told.operation_type, key, told.lsn, told.crts, headers)
 
-    def _add(
-        self, body: bytes, operation: str, key: str, at: tuple[int, int], headers: _Headers, seen: Counter[str]
-    ) -> None:
-        lsn, seconds = at
+    def _headers_of(self, previous: int | None = None, *, expired: bool = False) -> str:
+        return _ENCODER.encode(
+            _Headers(self._origin.container_rid, self._origin.generation, previous, expired)
+        ).decode()
+
+    def _add(self, body: bytes, operation: str, key: str, lsn: int, seconds: int, headers: str) -> None:
         place = f"{lsn}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+        number = self._seen.get(place, 0)
+        self._seen[place] = number + 1
         self._bodies.append(body)
-        self._ids.append(f"{self._prefix}{place}:{seen[place]}")
-        seen[place] += 1
+        self._ids.append(f"{self._prefix}{place}:{number}")
         self._keys.append(key)
         self._operations.append(operation)
         self._lsns.append(lsn)
         self._seconds.append(seconds if 0 <= seconds <= _LAST_SECOND else None)
-        self._headers.append(_ENCODER.encode(headers).decode())
+        self._headers.append(headers)
 
 
 def _read(document: msgspec.Raw) -> _Change:

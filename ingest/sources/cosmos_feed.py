@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from azure.core.credentials import TokenCredential
+from azure.core.pipeline.transport import RequestsTransport
 from azure.cosmos import ContainerProxy, CosmosClient
 
 from ingest.errors import SourceUnavailable
@@ -77,6 +79,42 @@ class _Answer(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
+_NONE, _SOME = b'{"Documents":[]}', b'{"Documents":[0]}'
+
+
+class _Transport(RequestsTransport):  # type: ignore[misc]  # the package imports it lazily, as Any
+    """Keeps pages of the feed as they came, and tells the SDK only whether there is a document in them.
+
+    It would make Python values of all of them, which cost more than everything else and are no use here: the documents
+    leave as the texts that they are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer: _Answer | None = None
+
+    def send(self, request: Any, **options: Any) -> Any:
+        """As the SDK's own; `answer` is the page, null where none was given, or none that can be read."""
+        response = super().send(request, **options)
+        # Lists of ranges are feeds, too.
+        if "A-IM" in request.headers and urlsplit(request.url).path.rstrip("/").endswith("/docs"):
+            self.answer = _read(response.body()) if response.status_code == _OK else None
+            if self.answer is not None:
+                told = _SOME if self.answer.documents else _NONE
+                response.body = lambda: told
+        return response
+
+
+def _read(body: bytes) -> _Answer | None:
+    try:
+        return _ANSWER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        whole = json.loads(body)
+        return _Answer(whole["_rid"], [as_written(one) for one in whole["Documents"]])
+    except (ValueError, KeyError, TypeError):
+        return None  # the SDK has words for it
 
 
 class Feed:
@@ -86,12 +124,14 @@ class Feed:
         self._account, self._binding, self._within, self._units = account, binding, within, units
         self._client: CosmosClient | None = None
         self._under_way: _UnderWay | None = None
-        self._status, self._body = 0, b""
+        self._transport = _Transport()
+        self._status = 0
 
     def open(self) -> Container:
         """Connect, and ask which container it is."""
         with cosmos_errors(self._binding.name, "reading"):
-            self._client = CosmosClient(self._account.endpoint, self._account.credential)
+            self._transport = _Transport()
+            self._client = CosmosClient(self._account.endpoint, self._account.credential, transport=self._transport)
             told: dict[str, Any] = self._container().read(raw_response_hook=self._seen)
         paths = tuple(
             tuple(name.strip('"') for name in _SEGMENT.findall(path)) for path in told["partitionKey"]["paths"]
@@ -133,13 +173,13 @@ class Feed:
             some = next(pages, None)
             continuation = str(self._container().client_connection.last_response_headers["etag"])
         is_resumable = _is_resumable(continuation)
-        if some is None:
+        answer = self._transport.answer
+        if some is not None and answer is None:
+            said = f"an answer of the change feed of {self._binding.name} is not as the service writes it"
+            raise SourceUnavailable(said, remedy="run again; a proxy on the way may have written it")
+        if some is None or answer is None:
             # 200 without a document: more may follow, though the SDK ends here.
             return Page("", [], continuation, is_end=self._status != _OK, is_resumable=is_resumable)
-        try:
-            answer = _ANSWER.decode(self._body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            answer = _Answer(str(json.loads(self._body)["_rid"]), [as_written(one) for one in some])
         if not is_resumable:
             self._under_way = _UnderWay(pages, continuation)
         return Page(answer.rid, answer.documents, continuation, is_end=False, is_resumable=is_resumable)
@@ -150,11 +190,10 @@ class Feed:
         return self._client.get_database_client(self._binding.database).get_container_client(self._binding.container)
 
     def _seen(self, response: Any) -> None:
-        """Every answer, those that the SDK tries again included: what it cost, and its text."""
+        """Every answer, those that the SDK tries again included: what it cost, and its status."""
         http = response.http_response
         self._units.charge(float(http.headers.get("x-ms-request-charge") or 0))
         self._status = http.status_code
-        self._body = http.body() if http.status_code == _OK else b""
 
 
 def _is_resumable(continuation: str) -> bool:

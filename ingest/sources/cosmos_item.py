@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-__all__ = ["Path", "as_written", "encoded", "key", "members", "nested"]
+__all__ = ["Path", "Reader", "as_written", "encoded", "key", "nested"]
 
 Path = tuple[str, ...]
 """The names that lead to a value of the partition key."""
 
+_ENCODER = msgspec.json.Encoder()
 _EXACT = 2.0**53  # integers up to here are floats, too
 
 
@@ -22,40 +22,53 @@ def as_written(value: Any) -> msgspec.Raw:
     return msgspec.Raw(json.dumps(value, separators=(",", ":")).encode())
 
 
-def members(document: bytes, names: Path) -> dict[str, Any]:
-    """The members of these names, as far as the document has them; other members are skipped."""
-    try:
-        found = _decoder(names).decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # What msgspec does not take, and JavaScript writes: half of a surrogate pair, a number beyond a float.
-        whole = json.loads(document)
-        return {name: whole[name] for name in names if name in whole}
-    return {
-        name: value
-        for name, value in zip(_unique(names), msgspec.structs.astuple(found), strict=True)
-        if value is not msgspec.UNSET
-    }
+class Reader:
+    """Reads some members of an item, and the values of its partition key at `paths`; the rest is skipped."""
+
+    def __init__(self, names: Path, paths: tuple[Path, ...]) -> None:
+        self._names = tuple(dict.fromkeys((*names, *(path[0] for path in paths))))
+        self._values = [(self._names.index(path[0]), path[1:]) for path in paths]
+        fields = [
+            (f"f{place}", Any, msgspec.field(default=msgspec.UNSET, name=name))
+            for place, name in enumerate(self._names)
+        ]
+        self._decoder = msgspec.json.Decoder(msgspec.defstruct("Members", fields))
+
+    def read(self, document: bytes) -> tuple[Any, ...]:
+        """The members, in the order of `names`, and more that `key` needs; `UNSET` where there is none."""
+        try:
+            return msgspec.structs.astuple(self._decoder.decode(document))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # What msgspec does not take, and JavaScript writes: half of a surrogate pair, a number beyond a float.
+            whole = json.loads(document)
+            return tuple(whole.get(name, msgspec.UNSET) for name in self._names)
+
+    def key(self, found: tuple[Any, ...]) -> str:
+        """Of what `read` gave, with `id` as the first name: see `key`."""
+        return _key(found[0], [_scalar(_at(found[place], path)) for place, path in self._values])
 
 
-def _unique(names: Path) -> Path:
-    return tuple(dict.fromkeys(names))
+def key(name: str, item: Mapping[str, Any], paths: tuple[Path, ...]) -> str:
+    """`[id, values of the partition key…]` as JSON; `{}` for a value that is not there, as Cosmos DB writes it."""
+    return _key(name, [_scalar(_at(item, path)) for path in paths])
 
 
-@functools.lru_cache(maxsize=64)
-def _decoder(names: Path) -> msgspec.json.Decoder[msgspec.Struct]:
-    fields = [
-        (f"f{place}", Any, msgspec.field(default=msgspec.UNSET, name=name)) for place, name in enumerate(_unique(names))
-    ]
-    return msgspec.json.Decoder(msgspec.defstruct("Members", fields))
+def _key(name: Any, values: list[Any]) -> str:
+    return encoded([name, *values]).decode()
 
 
-def _value(item: Mapping[str, Any], path: Path) -> Any:
-    value: Any = item
+def _at(value: Any, path: Path) -> Any:
     for name in path:
-        if not isinstance(value, dict) or name not in value:
-            return {}
+        if not isinstance(value, Mapping) or name not in value:
+            return msgspec.UNSET
         value = value[name]
-    # One number, one text: Cosmos DB knows floats only.
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    """One number, one text: Cosmos DB knows floats only."""
+    if value is msgspec.UNSET:
+        return {}
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT else value
 
 
@@ -73,14 +86,9 @@ def nested(told: Mapping[str, Any], paths: tuple[Path, ...]) -> dict[str, Any]:
     return item
 
 
-def key(name: Any, item: Mapping[str, Any], paths: tuple[Path, ...]) -> str:
-    """`[id, values of the partition key…]` as JSON; `{}` for a value that is not there, as Cosmos DB writes it."""
-    return encoded([name, *(_value(item, path) for path in paths)]).decode()
-
-
 def encoded(value: Any) -> bytes:
     """As JSON; half a surrogate pair, which UTF-8 does not have, as an escape."""
     try:
-        return msgspec.json.encode(value)
+        return _ENCODER.encode(value)
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()

@@ -29,8 +29,8 @@ from ingest.model.container import FeedMode, FeedRange, RequestUnits
 from ingest.model.delivery import Bounds, Window
 from ingest.model.ports import TokenSource
 from ingest.sources import cosmos as module
-from ingest.sources.cosmos_feed import Account
-from ingest.sources.cosmos_token import Phase
+from ingest.sources.cosmos_feed import Account, Feed
+from ingest.sources.cosmos_token import Phase, Token
 from tests.infra.cosmos_client import fresh, names
 from tests.sources.changes import Reader, ids, rows
 
@@ -539,6 +539,30 @@ def test_a_container_made_again_while_it_is_read_is_seen(reader: Reader, phase: 
 
     with pytest.raises(SourceReplaced):
         reader.windows(Bounds(rows=2), after_each=replace)
+
+
+def test_a_container_made_again_before_anything_of_it_was_read(reader: Reader) -> None:
+    """The first token has no continuation that the SDK could refuse, and an empty container tells nothing."""
+    add(reader.container, 1)
+    reader.token = dataclasses.replace(_first(reader), then=None).encode()
+    again(reader)
+    with pytest.raises(SourceReplaced):
+        reader.read()
+
+
+def _first(reader: Reader) -> Token:
+    tokens = [window.token for window in dataclasses.replace(reader).windows()]
+    assert tokens[0] is not None
+    return Token.decode(tokens[0])
+
+
+def test_a_page_of_another_container_is_never_taken(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the SDK go on in the new one: it looks the container up anew, and asks once more, when it is told."""
+    add(reader.container, 1)
+    page = Feed.page
+    monkeypatch.setattr(Feed, "page", lambda *given: dataclasses.replace(page(*given), rid="another"))
+    with pytest.raises(SourceReplaced):
+        reader.read()
 
 
 def test_a_token_of_another_mode_or_of_nothing_is_refused(reader: Reader) -> None:
