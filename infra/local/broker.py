@@ -7,6 +7,7 @@ and a node that dies by itself takes the port mapper along.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -59,11 +60,16 @@ class BrokerError(Exception):
     """The node cannot be started; the message says why and what to do."""
 
 
+_PORTS = range(20_000, 32_000)  # below those that the system gives to whoever connects
+_next_ports = itertools.count(secrets.randbelow(len(_PORTS)))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 on which nobody listens right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 on which nobody listens right now, another one at each call.
+
+    A node takes seconds until it listens: a port of the system's own range may be somebody's connection by then.
+    """
+    return next(port for port in (_PORTS[number % len(_PORTS)] for number in _next_ports) if is_free(port))
 
 
 class Broker:

@@ -14,7 +14,7 @@ def three(live: Live) -> None:
     live.rewrite("queueType:", "consumers: 3\n          queueType:")
 
 
-@pytest.mark.parametrize("kind", ["classic", "quorum"])
+@pytest.mark.parametrize("kind", [pytest.param("classic", marks=pytest.mark.soak), "quorum"])
 def test_two_lands_with_three_consumers_each_lose_and_double_nothing(kind: str, play: Play) -> None:
     scene = play(count=1_500, seed=4, kind=kind, shaped=three)
     scene.publish()
@@ -24,6 +24,7 @@ def test_two_lands_with_three_consumers_each_lose_and_double_nothing(kind: str, 
     assert scene.finishes().redelivered == 0
 
 
+@pytest.mark.soak
 def test_consumers_are_killed_at_random_times_over_one_backlog(play: Play) -> None:
     scene, chance = play(count=4_000, seed=5, shaped=three), random.Random(5)
     scene.publish()

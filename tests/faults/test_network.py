@@ -38,7 +38,7 @@ def cut(scene: Scene, *, cuts: int, seed: int) -> None:
     assert ends.count(75) > cuts // 2, f"seed {seed}: {ends}"
 
 
-@pytest.mark.parametrize("kind", ["quorum", "stream"])
+@pytest.mark.parametrize("kind", ["quorum", pytest.param("stream", marks=pytest.mark.soak)])
 def test_a_connection_cut_at_random_bytes_is_worth_another_try(kind: str, play: Play) -> None:
     scene = play(count=8 * EACH, seed=SEED, kind=kind)
     cut(scene, cuts=8, seed=SEED)

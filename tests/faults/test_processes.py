@@ -38,7 +38,7 @@ def kill(scene: Scene, *, kills: int, seed: int) -> None:
     scene.swept()
 
 
-@pytest.mark.parametrize("kind", ["quorum", "stream"])
+@pytest.mark.parametrize("kind", ["quorum", pytest.param("stream", marks=pytest.mark.soak)])
 def test_killed_at_random_times_over_one_backlog(kind: str, play: Play) -> None:
     scene = play(count=4_000, seed=SEED, kind=kind)
     scene.publish()

@@ -256,9 +256,8 @@ assert Suite().rows(pa.table({"n": [1]}), orders).report["agrees"]
 def test_decoded_orders_are_judged() -> None:
     body = b'{"order_id":"o-00000001","customer_id":"c-000001","status":"lost","occurred_at":"2026-11-21T10:00:00Z",'
     body += b'"currency":"EUR","total":12.5,"item_count":2,"promised_on":"2026-11-23"}'
-    raw = pa.table(
-        {"body": [body], "content_type": pa.nulls(1, pa.string()), "content_encoding": pa.nulls(1, pa.string())}
-    )
+    nothing = dict.fromkeys(("content_type", "content_encoding", "headers"), pa.nulls(1, pa.string()))
+    raw = pa.table({"body": [body], **nothing})
     judged = Suite().rows(decode(raw, ORDERS).rows, ORDERS)
     (reject,) = judged.rejects.to_pylist()
     assert (reject["expectation"], reject["column"], reject["value"]) == (
