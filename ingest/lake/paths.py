@@ -12,6 +12,7 @@
     <lake>/_lakepost/erased/<dataset>/<key>-<hash>.json    somebody who was erased, by keyed hash
     <lake>/_lakepost/adopted/<dataset>/<stream>/<n>.json   a stream that was made again under its name, the nth time
     <lake>/_lakepost/lost/<dataset>/<stream>/<first>.json  offsets that a stream no longer had when land came to them
+    <lake>/_lakepost/feeds/<dataset>/<container>.json      the feed ranges that a container is read by
     <lake>/_lakepost/feeds/<dataset>/<range>/<n>.json      how far a feed range was read, once raw's log names n
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "contract",
     "erased",
     "erasure",
+    "feed_ranges",
     "loss",
     "lost",
     "page",
@@ -105,3 +107,8 @@ def tokens(dataset: str, application: str) -> str:
 def token(dataset: str, application: str, number: int) -> str:
     """How far a feed range was read; inert until raw's log names that number."""
     return f"{tokens(dataset, application)}/{number:020d}.json"
+
+
+def feed_ranges(dataset: str, container: str) -> str:
+    """The feed ranges that a container is read by."""
+    return f"_lakepost/feeds/{dataset}/{quote(container, safe='')}.json"

@@ -6,19 +6,34 @@ number. A run that is killed between the two leaves a token that nobody names: t
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
 from ingest.errors import LakeUnavailable
 from ingest.lake import paths, raw
-from ingest.lake.places import Places, storage_errors
+from ingest.lake.places import Places, as_json, storage_errors
+from ingest.model.container import FeedRange
 
 __all__ = ["Tokens"]
 
 
 class Tokens(Places):
     """Implements what `ports.Lake` says of tokens."""
+
+    def feed_ranges(self, dataset: str, container: str, choose: Callable[[], Sequence[FeedRange]]) -> list[FeedRange]:
+        """The ranges that a container is read by: as somebody chose them before, else as `choose` does now.
+
+        They stay: who read by others would have no token of them, and begin anew.
+        """
+        path = paths.feed_ranges(dataset, container)
+        if (known := self.read(path)) is None:
+            content = {"ranges": [dataclasses.asdict(one) for one in choose()]}
+            self.storage.put_if_absent(path, as_json(content))
+            known = self.read(path) or content
+        return [FeedRange(**one) for one in known["ranges"]]
 
     def token(self, dataset: str, application: str, number: int) -> bytes:
         """The token that raw was committed with.

@@ -57,10 +57,19 @@ class CosmosRange:
     Where the mode tells all versions, whose feed begins now, the first run notes where that is, takes a snapshot of
     the items that are there, and goes on from the note. A run ends when there is nothing new, with `max_seconds` when
     those are over, and cleanly when the request units are used up. The SDK follows splits and merges.
+
+    `anew` begins like a first run whatever was read before, under the next generation: on purpose, where the feed no
+    longer goes on from the token, or where the container was made again. A run without it goes on from there.
     """
 
     def __init__(
-        self, account: Account, binding: ContainerBinding, within: FeedRange, units: RequestUnits | None = None
+        self,
+        account: Account,
+        binding: ContainerBinding,
+        within: FeedRange,
+        units: RequestUnits | None = None,
+        *,
+        anew: bool = False,
     ) -> None:
         self.application = f"land:{binding.name}:{within.name}"
         self._binding, self._range = binding, within
@@ -68,6 +77,7 @@ class CosmosRange:
         self._feed = Feed(account, binding, within, self._units)
         self._container: Container | None = None
         self._token: Token | None = None
+        self._anew, self._generation = anew, 0
 
     async def __aenter__(self) -> Self:
         try:
@@ -84,7 +94,7 @@ class CosmosRange:
         await asyncio.to_thread(self._feed.close)
 
     def resume(self, token: bytes | None) -> None:
-        """Go on after this token.
+        """Go on after this token; `anew`, count on from its generation.
 
         Raises:
             SourceReplaced: it is one of another container of that name.
@@ -92,6 +102,9 @@ class CosmosRange:
             LakeUnavailable: it is none.
         """
         self._token = None if token is None else Token.decode(token)
+        self._generation = 0 if self._token is None else self._token.generation + 1
+        if self._anew:
+            self._token = None
         if self._token is None:
             return
         if self._token.container_rid != self._opened().rid:
@@ -148,8 +161,9 @@ class CosmosRange:
         """The token of somebody who has read nothing yet."""
         rid, mode = self._opened().rid, self._binding.mode
         if mode is FeedMode.LATEST_VERSION:
-            return Token(rid, mode, Phase.FEED)
-        return Token(rid, mode, Phase.SNAPSHOT, then=await asyncio.to_thread(self._feed.now))
+            return Token(rid, mode, Phase.FEED, generation=self._generation)
+        now = await asyncio.to_thread(self._feed.now)
+        return Token(rid, mode, Phase.SNAPSHOT, then=now, generation=self._generation)
 
     async def _fill(self, filling: _Filling, bounds: Bounds, left: float, stop: asyncio.Event) -> bool:
         """Collect pages until the window is to be given; true when the run ends, as there is nothing new.

@@ -24,7 +24,7 @@ from ingest.model.container import ContainerBinding, FeedMode, FeedRange, Reques
 from ingest.sources.cosmos_errors import cosmos_errors
 from ingest.sources.cosmos_item import Path, as_written
 
-__all__ = ["Account", "Container", "Feed", "Page"]
+__all__ = ["Account", "Container", "Feed", "Page", "physical_ranges"]
 
 _OK = 200
 _SEGMENT = re.compile(r'/("[^"]*"|[^/]+)')
@@ -194,6 +194,16 @@ class Feed:
         http = response.http_response
         self._units.charge(float(http.headers.get("x-ms-request-charge") or 0))
         self._status = http.status_code
+
+
+def physical_ranges(account: Account, binding: ContainerBinding) -> list[FeedRange]:
+    """The physical ranges of a container, in their order. Blocking; raises as `cosmos_errors` says."""
+    with cosmos_errors(binding.name, "reading the ranges of"):
+        with CosmosClient(account.endpoint, account.credential) as client:
+            container = client.get_database_client(binding.database).get_container_client(binding.container)
+            container.read()
+            found = [one["Range"] for one in container.read_feed_ranges(force_refresh=True)]
+        return sorted((FeedRange(one["min"], one["max"]) for one in found), key=lambda one: one.low)
 
 
 def _is_resumable(continuation: str) -> bool:

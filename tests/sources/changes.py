@@ -35,12 +35,15 @@ class Reader:
     token: bytes | None = None
     units: RequestUnits = dataclasses.field(default_factory=RequestUnits)
     key: str | None = None
+    anew: bool = False
 
     @property
     def source(self) -> CosmosRange:
         database, name = names(self.container)
         account = Account(self.account.endpoint, self.key or self.account.key)
-        return CosmosRange(account, ContainerBinding(database, name, self.mode), self.within, self.units)
+        return CosmosRange(
+            account, ContainerBinding(database, name, self.mode), self.within, self.units, anew=self.anew
+        )
 
     def windows(self, bounds: Bounds = ALL, *, after_each: Callable[[Window], object] = lambda _: None) -> list[Window]:
         """One run."""

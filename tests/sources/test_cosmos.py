@@ -597,6 +597,60 @@ def test_every_error_is_one_of_ours(reader: Reader) -> None:
     assert ids(reader.read()) == ["c1"]
 
 
+# Another snapshot.
+
+
+@pytest.mark.parametrize("mode", list(FeedMode))
+def test_a_snapshot_anew_is_of_the_next_generation_and_the_feed_goes_on_after_it(
+    cosmos_account: Local, customers: ContainerProxy, mode: FeedMode
+) -> None:
+    reader = Reader(cosmos_account, customers, mode)
+    add(customers, *range(4))
+    first = event_ids(reader.windows())
+    drop(customers, 0)
+    add(customers, 1)
+    reader.anew = True
+    again = reader.windows()
+    assert ids([one for window in again for one in window.deliveries]) == ["c2", "c3", "c1"]
+    assert reader.stored.generation == 1
+    # Of the latest version feed an item that did not change is the same event; a snapshot's is another one.
+    assert len({*first, *event_ids(again)}) == (5 if mode is FeedMode.LATEST_VERSION else 7)
+    reader.anew = False
+    add(customers, 7)
+    assert ids(reader.read()) == ["c7"]
+    assert reader.stored.generation == 1
+
+
+def test_a_snapshot_anew_recovers_from_an_expired_continuation(cosmos_account: Local) -> None:
+    with fresh(cosmos_account, change_feed_policy={"retentionDuration": 10}) as container:
+        reader = Reader(cosmos_account, container)
+        add(container, 1)
+        reader.read()
+        add(container, 2)
+        try:
+            cosmos_account.clock(offset=601)
+            drop(container, 1)
+            with pytest.raises(ContinuationExpired):
+                reader.read()
+            reader.anew = True
+            assert rows(reader.read()) == [("snapshot", "c2", "k2")]
+            reader.anew = False
+            drop(container, 2)
+            assert rows(reader.read()) == [("delete", "c2", "k2")]
+        finally:
+            cosmos_account.clock(offset=0)
+
+
+def test_a_container_made_again_is_taken_anew_on_purpose(reader: Reader) -> None:
+    add(reader.container, 1)
+    reader.read()
+    add(again(reader), 1, 2)
+    reader.anew = True
+    assert ids(reader.read()) == ["c1", "c2"]
+    reader.anew = False
+    assert (reader.stored.generation, reader.read()) == (1, [])
+
+
 # Request units.
 
 
