@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
@@ -22,6 +23,10 @@ from ingest.sources.run import Run, rouses
 from ingest.sources.wire import Inbox
 
 __all__ = ["RabbitQueue"]
+
+_CLASSIC_ROWS = 5_000
+"""Most rows of a window of a classic queue: the more of it is unacknowledged, the slower the broker reads what it has
+paged. Of 300,000 messages it gave 33,000 a second to windows of 5,000, 27,000 to 10,000 and 18,000 to 50,000."""
 
 
 class RabbitQueue(Conversation):
@@ -77,6 +82,8 @@ class RabbitQueue(Conversation):
         """
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
+        if self._binding.queue_type == "classic":
+            bounds = dataclasses.replace(bounds, rows=min(bounds.rows, _CLASSIC_ROWS))
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
         if bounds.max_seconds is None and bounds.allowance is None:
             left = min(left, await self.ready())
