@@ -13,7 +13,7 @@ from aiormq import Channel
 
 from ingest.errors import SourceUnavailable
 from ingest.model.contract import QueueBinding
-from ingest.sources.connection import CONNECT_SECONDS, broker_errors, connect, place, unavailable
+from ingest.sources.connection import CONNECT_SECONDS, broker_errors, cancelled, connect, place, unavailable
 from ingest.sources.topology import declare
 from ingest.sources.wire import Inbox, Transport
 
@@ -31,7 +31,8 @@ _TOO_LATE = (
 class Conversation:
     """Entering connects, declares the queue if it `declares`, and opens the channel, whose inbox takes deliveries.
 
-    `_wake` is set when something was received or the conversation has ended; `_check` then raises what ended it.
+    `_wake` is set when something was received or the conversation has ended; `_check` then raises what ended it. When
+    the queue is gone, `_cancellation` says so: what was received of it comes first, as nobody else has it any more.
     Delivery tags count from 1, in the order of arrival. One connection serves one `async with`. Deliveries tell the
     queue that they come from by `name`, its own where none is given.
     """
@@ -43,13 +44,14 @@ class Conversation:
         self._transport: Transport | None = None
         self._wake = asyncio.Event()
         self._loss: SourceUnavailable | None = None
+        self._cancellation: SourceUnavailable | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._binding.queue!r} at {place(self._url)})"
 
     async def __aenter__(self) -> Self:
         queue = self._binding.queue
-        self._loss = None
+        self._loss = self._cancellation = None
         self._connection, self._transport = await connect(self._url, f"lakepost land {queue}", self._wake.set)
         try:
             if self._declares:
@@ -98,7 +100,9 @@ class Conversation:
             raise unavailable(f"RabbitMQ closed the connection: {self._parts()[2].farewell or 'no reason given'}")
 
     def _cancelled(self, _: Any) -> None:
-        self._lost(f"the queue {self._binding.queue!r} was deleted, or its leader went away")
+        kind = "stream" if self._binding.queue_type == "stream" else "queue"
+        self._cancellation = cancelled(kind, self._binding.queue)
+        self._wake.set()
 
     def _closed(self, closing: asyncio.Future[Any]) -> None:
         error = None if closing.cancelled() else closing.exception()

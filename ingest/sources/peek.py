@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.errors import LakepostError
 from ingest.model.contract import QueueBinding
@@ -75,6 +75,9 @@ async def newest(url: str, binding: QueueBinding, patience: float) -> End | None
 
 
 class _Look(Conversation):
+    def _cancelled(self, _: Any) -> None:
+        self._lost(f"the queue {self._binding.queue!r} was deleted, or its leader went away")
+
     async def first(self, start: int | str, patience: float) -> Delivery | None:
         lowest = start if isinstance(start, int) else 0
         if not await self._asked(start, 1, lowest, patience):

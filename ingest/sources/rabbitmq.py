@@ -7,15 +7,15 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
-from ingest.errors import SourceUnavailable, TopologyError
+from ingest.errors import TopologyError
 from ingest.model.arrived import Deliveries, Piece
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Bounds, Window
 from ingest.sources.chunk import Chunk
 from ingest.sources.compare import depth
-from ingest.sources.connection import CONNECT_SECONDS, cancelled
+from ingest.sources.connection import CONNECT_SECONDS
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import Credit
 from ingest.sources.dead_letters import DeadLetters
@@ -39,7 +39,6 @@ class RabbitQueue(Conversation):
         super().__init__(url, binding)
         self.application = f"land:{binding.queue}"
         self._given = self._acknowledged = self._settled = 0
-        self._cancellation: SourceUnavailable | None = None
         self._taking: tuple[Run[Chunk], Credit] | None = None
         self._credit = asyncio.Lock()
         self._has_more = True
@@ -47,7 +46,7 @@ class RabbitQueue(Conversation):
     async def __aenter__(self) -> Self:
         _refuse_unsuited(self._binding)
         self._given, self._acknowledged, self._settled = 0, 0, 0
-        self._cancellation = self._taking = None
+        self._taking = None
         self._has_more = True
         return await super().__aenter__()
 
@@ -139,10 +138,6 @@ class RabbitQueue(Conversation):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
                     await self._wake.wait()
-
-    def _cancelled(self, _: Any) -> None:
-        self._cancellation = cancelled("queue", self._binding.queue)
-        self._wake.set()
 
     def _acknowledge(self, count: int) -> Callable[[], Awaitable[None]]:
         """The call that acknowledges the next `count` deliveries, once; and no other window's."""

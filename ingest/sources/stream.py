@@ -9,17 +9,16 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Self
 
 import structlog
 
-from ingest.errors import SourceReplaced, SourceUnavailable
+from ingest.errors import SourceReplaced
 from ingest.model.arrived import Deliveries
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import REPLACED, Bounds, Delivery, Lost, Start, Window
 from ingest.sources import peek
 from ingest.sources.compare import depth
-from ingest.sources.connection import cancelled, unavailable
+from ingest.sources.connection import unavailable
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import consume
 from ingest.sources.run import Numbered, Run, rouses
@@ -74,11 +73,6 @@ class RabbitStream(Conversation):
         self.queue = binding.queue
         self.application = f"land:{self._name}" if again_until is None else f"land:{self._name}:again"
         self._start, self._again_until = start, again_until
-        self._cancellation: SourceUnavailable | None = None
-
-    async def __aenter__(self) -> Self:
-        self._cancellation = None
-        return await super().__aenter__()
 
     async def ready(self, after: int | None = None) -> int:
         """How many offsets there are to read beyond `after`.
@@ -182,10 +176,6 @@ class RabbitStream(Conversation):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
                     await self._wake.wait()
-
-    def _cancelled(self, _: Any) -> None:
-        self._cancellation = cancelled("stream", self._binding.queue)
-        self._wake.set()
 
     async def _take(self, run: Run[Numbered], reading: _Reading) -> None:
         """Take what was received as far as it is in the reading's range: a chunk may begin before and end behind it."""
