@@ -6,26 +6,16 @@ usage: child.py VERB DATASET POINT NTH     (settings from the environment; POINT
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
 from ingest import api
-from ingest.model.points import Point
 from ingest.settings import load_settings
+from tests.crash.dying import dying
 
 
 def main() -> None:
     verb, dataset, point, nth = sys.argv[1:]
-    left = int(nth)
-
-    def reached(at: Point) -> None:
-        nonlocal left
-        if at == point:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    reached = dying(point, int(nth))
     if verb == "land":
         api.land(load_settings(), dataset, reached=reached)
     elif verb == "erase":

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,11 +19,12 @@ from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.container import ContainerBinding, FeedRange
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
-from ingest.model.points import Point, Reached, passing
+from ingest.model.points import Reached, passing
 from ingest.sources.cosmos import CosmosRange
 from ingest.sources.cosmos_feed import Account
 from ingest.steps import Landed, land
 from tests.contracts import column, contract
+from tests.crash.dying import dying
 
 __all__ = ["CUSTOMERS", "Customers"]
 
@@ -70,16 +69,7 @@ class Customers:
 
 
 def _main(lake: str, place: str, point: str, nth: str) -> None:
-    left = int(nth)
-
-    def reached(at: Point) -> None:
-        nonlocal left
-        if at == point:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    Customers(DeltaLake(LocalStorage(Path(lake))), **json.loads(place)).land(reached=reached)
+    Customers(DeltaLake(LocalStorage(Path(lake))), **json.loads(place)).land(reached=dying(point, int(nth)))
 
 
 if __name__ == "__main__":

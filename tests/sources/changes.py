@@ -18,7 +18,7 @@ from ingest.sources.cosmos_feed import Account
 from ingest.sources.cosmos_token import Token
 from tests.infra.cosmos_client import names
 
-__all__ = ["WHOLE", "Reader", "ids", "rows"]
+__all__ = ["WHOLE", "Reader", "add", "drop", "event_ids", "ids", "rows", "split"]
 
 ALL = Bounds()
 WHOLE = FeedRange()
@@ -77,3 +77,22 @@ def ids(deliveries: list[Delivery]) -> list[str]:
 
 def rows(deliveries: list[Delivery]) -> list[tuple[Any, ...]]:
     return [(one.operation, *msgspec.json.decode(one.key or "")) for one in deliveries]
+
+
+def add(container: ContainerProxy, *numbers: int) -> None:
+    for number in numbers:
+        container.upsert_item({"id": f"c{number}", "country": f"k{number % 7}", "n": number})
+
+
+def drop(container: ContainerProxy, *numbers: int) -> None:
+    for number in numbers:
+        container.delete_item(f"c{number}", f"k{number % 7}")
+
+
+def split(container: ContainerProxy, account: Local) -> None:
+    database, name = names(container)
+    account.split(database, name, account.ranges(database, name)[0]["id"])
+
+
+def event_ids(windows: list[Window]) -> list[str]:
+    return [str(one.message_id) for window in windows for one in window.deliveries]
