@@ -13,11 +13,12 @@ from deltalake import DeltaTable
 
 from airflow_local import Airflow
 from broker import Broker
-from ingest import api, catalog
+from ingest import api
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.settings import load_settings
 from stack import airflow_connections
+from tests.dags.orders import orders_of_its_own
 
 DAG_ID = "ingest__orders"
 ROWS, REJECTED = 1_200, 240
@@ -26,14 +27,7 @@ DAYS = ("2026-11-20", "2026-11-21")
 
 @pytest.fixture
 def orders(schemas: Path) -> QueueBinding:
-    """The shipped contract, but on an exchange and a queue of this test's own."""
-    contract = schemas / "orders" / "contract.odcs.yaml"
-    mine = uuid.uuid4().hex[:12]
-    text = contract.read_text().replace("exchange: shop.events", f"exchange: shop.events.{mine}")
-    text = text.replace("queue: lakepost.orders", f"queue: lakepost.orders.{mine}")
-    # A quarter of an hour that passes meanwhile must not start a run of its own, which would take the messages.
-    contract.write_text(text.replace("*/15 * * * *", "0 0 1 1 *"))
-    return catalog.load(schemas, "orders").sources[0]
+    return orders_of_its_own(schemas)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,27 +10,18 @@ import pytest
 
 from airflow_local import Airflow
 from broker import Broker
-from ingest import catalog
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
 from stack import airflow_connections
 from tests.conftest import Publish
+from tests.dags.orders import orders_of_its_own
 
 DAG_ID = "ingest__orders"
 
 
 @pytest.fixture
 def orders(schemas: Path) -> QueueBinding:
-    """The shipped contract on an exchange and a queue of this test's own: it wakes, and its schedule is far away."""
-    contract = schemas / "orders" / "contract.odcs.yaml"
-    mine = uuid.uuid4().hex[:12]
-    text = contract.read_text().replace("exchange: shop.events", f"exchange: shop.events.{mine}")
-    text = text.replace("queue: lakepost.orders", f"queue: lakepost.orders.{mine}")
-    text = text.replace(
-        "  - property: schedule\n", "  - property: wakeOnMessages\n    value: true\n  - property: schedule\n"
-    )
-    contract.write_text(text.replace("*/15 * * * *", "0 0 1 1 *"))
-    return catalog.load(schemas, "orders").sources[0]
+    return orders_of_its_own(schemas, wakes=True)
 
 
 @pytest.fixture
