@@ -27,7 +27,7 @@ def adopt(settings: Settings, dataset: str) -> list[str]:
 
     contract, lake = standing(settings, dataset)
     rows_of = functools.partial(steps.raw_rows, contract=contract, events=envelope.events)
-    streams = [one for one in sources_of(settings, contract, lake, None) if isinstance(one, RabbitStream)]
+    streams = [one for one in sources_of(settings, contract, lake) if isinstance(one, RabbitStream)]
     replaced = [one.queue for one in streams if asyncio.run(steps.is_replaced(dataset, one, lake, rows_of))]
     if not replaced:
         raise ConfigurationError(

@@ -7,32 +7,28 @@ they are built.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
 import datetime as dt
-import time
 from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
 from ingest.adopting import adopt
-from ingest.compose import contract_of, keys_of, lake_of, sources_of, standing
+from ingest.compose import contract_of, keys_of, lake_of, standing
 from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
-from ingest.lake import DeltaLake, open_storage
+from ingest.lake import open_storage
 from ingest.lake.query import query
+from ingest.landing import feed_ranges, land
 from ingest.model.account import Account
 from ingest.model.completeness import Completeness
 from ingest.model.contract import Contract
-from ingest.model.delivery import Bounds, Start
 from ingest.model.erasure import Erased
 from ingest.model.points import Reached, passing
 from ingest.model.replay import Filter, Replayed
 from ingest.model.status import Status
 from ingest.model.upkeep import SPARED_HOURS, Compacted, Vacuumed
 from ingest.settings import Settings
-from ingest.signals import stopping
-from ingest.steps.land import Landed, Progress
+from ingest.steps.land import Progress
 
 if TYPE_CHECKING:
     from ingest.steps import Rebuilt
@@ -47,6 +43,7 @@ __all__ = [
     "datasets",
     "doctor",
     "erase",
+    "feed_ranges",
     "ingest",
     "init",
     "land",
@@ -73,84 +70,6 @@ def init(settings: Settings) -> list[str]:
 def begun(settings: Settings, dataset: str) -> bool:
     """Whether the lake has tables of the dataset: `init` makes them, and the first `land`."""
     return lake_of(settings).exists(dataset)
-
-
-def land(
-    settings: Settings,
-    dataset: str,
-    *,
-    max_messages: int | None = None,
-    max_seconds: float | None = None,
-    start: Start | None = None,
-    stop_on_signals: bool = False,
-    reached: Reached = passing,
-    progress: Progress | None = None,
-) -> Account:
-    """Source → raw. By default what is ready at the start; see `Bounds` for what the limits mean.
-
-    `start` is for streams: one that was landed before is read again from there up to its stored position, which stays
-    where it is; one that was not is landed from there.
-
-    With `stop_on_signals`, SIGTERM or SIGINT commits and acknowledges the window under way and ends; a
-    second one abandons it, and the broker gives it again.
-
-    Raises:
-        LakepostError: any of the tree; a transient one is worth another try.
-    """
-    contract = contract_of(settings, dataset)
-    lake = lake_of(settings)
-    lake.prepare(contract)
-    bounds = Bounds(
-        rows=settings.window_rows,
-        bytes=settings.window_bytes,
-        seconds=settings.window_seconds,
-        max_messages=max_messages,
-        max_seconds=max_seconds,
-    )
-    begun = time.monotonic()
-    landed = asyncio.run(
-        _land(settings, contract, lake, bounds, start, signals=stop_on_signals, reached=reached, progress=progress)
-    )
-    totals = lake.totals(dataset)
-    return Account(
-        dataset,
-        landed=landed.rows,
-        pending=totals.pending,
-        raw_version=totals.raw_version if landed.raw_version is None else landed.raw_version,
-        curated_version=totals.curated_version,
-        seconds=time.monotonic() - begun,
-        lost=sum(map(len, landed.lost)),
-    )
-
-
-async def _land(
-    settings: Settings,
-    contract: Contract,
-    lake: DeltaLake,
-    bounds: Bounds,
-    start: Start | None,
-    *,
-    signals: bool,
-    reached: Reached,
-    progress: Progress | None,
-) -> Landed:
-    from ingest import envelope, steps
-
-    keys = keys_of(settings)
-    steps.screen_of(contract, lake, keys, envelope.opened)  # whoever cannot keep an erased person out takes nothing
-    stop = asyncio.Event()
-    with stopping(stop) if signals else contextlib.nullcontext():
-        return await steps.land(
-            contract,
-            sources_of(settings, contract, lake, start),
-            lake,
-            events=envelope.events,
-            bounds=bounds,
-            stop=stop,
-            reached=reached,
-            progress=progress,
-            screened=lambda rows: steps.screen_of(contract, lake, keys, envelope.opened).emptied(rows),
-        )
 
 
 def curate(
@@ -205,7 +124,9 @@ def ingest(
     landed = land(settings, dataset, stop_on_signals=stop_on_signals, progress=progress)
     curated = curate(settings, dataset, accept=accept, progress=progress)
     seconds = landed.seconds + curated.seconds
-    return dataclasses.replace(curated, landed=landed.landed, lost=landed.lost, seconds=seconds)
+    return dataclasses.replace(
+        curated, landed=landed.landed, lost=landed.lost, seconds=seconds, request_units=landed.request_units
+    )
 
 
 def rebuild(

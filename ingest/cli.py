@@ -83,7 +83,7 @@ def _dataset(name: str, contract: Contract | LakepostError) -> dict[str, Any]:
     return {
         "dataset": name,
         "version": contract.version,
-        "source": "; ".join(f"{source.exchange} → {source.queue}" for source in contract.sources),
+        "source": contract.origin,
         "columns": len(contract.columns),
         "schedule": contract.schedule,
         "state": "ok",
@@ -117,6 +117,16 @@ def land(
             help="A stream was deleted and made again on purpose: land the new one from its beginning, as new events.",
         ),
     ] = False,
+    from_beginning: Annotated[
+        bool,
+        typer.Option(
+            "--from-beginning",
+            help="Take a new snapshot of a container, then go on with its changes: what it no longer has was deleted.",
+        ),
+    ] = False,
+    feed_range: Annotated[
+        str | None, typer.Option(help="Land only this feed range of a container (LOW-HIGH); left out: all of them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Source → raw: what is ready at the start, acknowledged only after it is committed."""
@@ -132,6 +142,8 @@ def land(
             max_messages=max_messages,
             max_seconds=max_seconds,
             start=start,
+            from_beginning=from_beginning,
+            feed_range=feed_range,
             stop_on_signals=True,
             progress=progress,
         )

@@ -10,6 +10,7 @@ from ingest import catalog
 from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake, open_storage
 from ingest.memory import few_arenas
+from ingest.model.container import ContainerBinding, RequestUnits
 from ingest.model.contract import Contract
 from ingest.model.delivery import Start
 from ingest.model.keys import HOW_TO_MAKE_A_KEY, Keys
@@ -72,19 +73,73 @@ def keys_of(settings: Settings) -> Keys:
     return Keys(found)
 
 
-def sources_of(settings: Settings, contract: Contract, lake: DeltaLake, start: Start | None) -> list[Source]:
-    """The contract's queues as they are read; `start` says where to begin in streams.
+def sources_of(  # what each kind of source knows
+    settings: Settings,
+    contract: Contract,
+    lake: DeltaLake,
+    *,
+    start: Start | None = None,
+    anew: bool = False,
+    feed_range: str | None = None,
+    units: RequestUnits | None = None,
+) -> list[Source]:
+    """The contract's queues, or its container's feed ranges, as they are read.
+
+    `start` says where to begin in streams, `anew` that a container is read from its beginning once more; of its feed
+    ranges the one named `feed_range`, else all, which share the request `units`.
 
     Raises:
-        ConfigurationError: there is a `start`, and a queue that is no stream; or no broker.
+        ConfigurationError: one of those that means nothing to this source; no broker, or no account.
     """
+    container = contract.container
+    if container is not None:
+        if start is not None:
+            raise ConfigurationError(
+                f"{contract.dataset} comes from a container, whose change feed has no such place",
+                remedy="leave --from-offset and --from-time out; --from-beginning takes a new snapshot",
+            )
+        return _feed(settings, contract.dataset, container, lake, units, anew=anew, feed_range=feed_range)
+    if anew or feed_range is not None:
+        raise ConfigurationError(
+            f"{contract.dataset} comes from queues, which have neither a snapshot nor feed ranges",
+            remedy="leave --from-beginning out; a stream is read again with --from-offset 0",
+        )
+    return _queues(settings, contract, lake, start)
+
+
+def _feed(
+    settings: Settings,
+    dataset: str,
+    container: ContainerBinding,
+    lake: DeltaLake,
+    units: RequestUnits | None,
+    *,
+    anew: bool,
+    feed_range: str | None,
+) -> list[Source]:
+    from ingest.sources.cosmos import CosmosRange
+    from ingest.sources.cosmos_account import cosmos_account
+    from ingest.sources.cosmos_ranges import feed_ranges
+
+    account = cosmos_account(settings)
+    ranges = lake.feed_ranges(dataset, container.name, lambda: feed_ranges(account, container))
+    chosen = [one for one in ranges if feed_range in {None, one.name}]
+    if not chosen:
+        raise ConfigurationError(
+            f"{container.name} is not read by a feed range {feed_range!r}",
+            remedy=f"it is read by {', '.join(one.name for one in ranges)}",
+        )
+    return [CosmosRange(account, container, within, units, anew=anew) for within in chosen]
+
+
+def _queues(settings: Settings, contract: Contract, lake: DeltaLake, start: Start | None) -> list[Source]:
     from ingest.sources.rabbitmq import RabbitQueue
     from ingest.sources.stream import RabbitStream
 
     url = rabbitmq_url(settings)
     sources: list[Source] = []
     # Where dead letters go stands before the queue that they come from.
-    for binding in sorted(contract.sources, key=lambda one: not one.holds_dead_letters):
+    for binding in sorted(contract.queues, key=lambda one: not one.holds_dead_letters):
         if binding.queue_type == "stream":
             name = lake.name_of(contract.dataset, binding.queue)
             stream = RabbitStream(url, binding, name=name, start=start)

@@ -27,7 +27,7 @@ def datasets(settings: Settings) -> list[tuple[str, Contract | LakepostError]]:
 
 
 def doctor(settings: Settings) -> list[Finding]:
-    """Contracts, lake, broker, queues: what is wrong, in words. Changes nothing but a probe file in the lake."""
+    """Contracts, lake, containers, broker, queues: what is wrong, in words. Writes only a probe file in the lake."""
     from ingest.sources.peek import examine_stream
     from ingest.sources.topology import examine
 
@@ -51,15 +51,30 @@ def doctor(settings: Settings) -> list[Finding]:
         )
     findings += _examine_lake(settings, contracts)
     findings += _examine_keys(settings, contracts)
+    if any(contract.keeps_history for contract in contracts):
+        findings += _examine_containers(settings, contracts)
+    if contracts and all(contract.keeps_history for contract in contracts):
+        return findings
     try:
         url = rabbitmq_url(settings)
     except ConfigurationError as error:
         return [*findings, Finding("broker", ok=False, says=error.message, remedy=error.remedy)]
-    for source in dict.fromkeys(source for contract in contracts for source in contract.sources):
+    for source in dict.fromkeys(source for contract in contracts for source in contract.queues):
         findings += asyncio.run(examine(url, source))
         if source.queue_type == "stream" and findings[-1].ok:
             findings.append(asyncio.run(examine_stream(url, source)))
     return list(dict.fromkeys(findings))
+
+
+def _examine_containers(settings: Settings, contracts: list[Contract]) -> list[Finding]:
+    from ingest.sources.cosmos_account import cosmos_account
+    from ingest.sources.cosmos_doctor import examine_container
+
+    try:
+        account = cosmos_account(settings)
+    except ConfigurationError as error:
+        return [Finding("Cosmos DB", ok=False, says=error.message, remedy=error.remedy)]
+    return [examine_container(account, one.container) for one in contracts if one.container is not None]
 
 
 def _examine_lake(settings: Settings, contracts: list[Contract]) -> list[Finding]:

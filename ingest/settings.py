@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     """`amqps`: PEM of that certificate's key, not encrypted; empty: it is in the certificate's file."""
     rabbitmq_server_name: str = ""
     """`amqps`: the name to ask for and to find in the broker's certificate, where it is not the URL's host."""
+    cosmos_endpoint: str = ""
+    """`https://ACCOUNT.documents.azure.com`."""
+    cosmos_key: SecretStr = SecretStr("")
+    """The account's key, a read-only one is enough; empty: `DefaultAzureCredential` says who we are."""
+    cosmos_request_units: Annotated[float, Field(gt=0)] | None = None
+    """land: request units that a run may use of Cosmos DB; it ends cleanly when they are used up. Empty: no limit."""
     pii_keys: SecretStr = SecretStr("")
     """`ID:BASE64,…`: what protected columns and erasures are hashed with, the current key first."""
     schemas_dir: Path = Path("schemas")

@@ -41,7 +41,7 @@ def contract(columns: tuple[Column, ...], expectations: tuple[Expectation, ...] 
         version="1.0.0",
         description="Orders of a beverage shop.",
         columns=columns,
-        sources=(QueueBinding(exchange="shop.events", queue="lakepost.orders", routing_keys=("order.#",)),),
+        queues=(QueueBinding(exchange="shop.events", queue="lakepost.orders", routing_keys=("order.#",)),),
         expectations=expectations,
         digest="0" * 64,
         document="",

@@ -66,20 +66,20 @@ class Live:
 
     def publish(self, deliveries: Iterable[Delivery]) -> None:
         """Publish through the exchange and wait for the broker's confirms."""
-        self._publish(self.contract.sources[0], deliveries)
+        self._publish(self.contract.queues[0], deliveries)
 
     def waiting(self) -> int:
         """Messages that wait in the queue, none of them delivered."""
 
         async def ready() -> int:
-            async with RabbitQueue(self.broker.url, self.contract.sources[0]) as queue:
+            async with RabbitQueue(self.broker.url, self.contract.queues[0]) as queue:
                 return await queue.ready()
 
         return asyncio.run(ready())
 
     def publish_nameless(self, deliveries: Iterable[Delivery]) -> None:
         """Publish bodies alone, after the queue was declared: the client library would give each message an id."""
-        binding = self.contract.sources[0]
+        binding = self.contract.queues[0]
         publisher = RawPublisher(self.broker.url)
         for one in deliveries:
             publisher.publish(binding.exchange.encode(), one.routing_key.encode(), 0, b"", one.body)

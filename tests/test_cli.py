@@ -39,7 +39,7 @@ def test_from_an_empty_lake_to_an_answer(lakepost: Command, live: Live) -> None:
     assert counts == {"landed": 5, "curated": 2, "quarantined": 2, "duplicates": 1, "pending": 0}
     assert list(account) == [
         *("dataset", "landed", "curated", "quarantined", "duplicates", "pending"),
-        *("raw_version", "curated_version", "partitions", "seconds", "lost"),
+        *("raw_version", "curated_version", "partitions", "seconds", "lost", "request_units"),
     ]
     _, status = lakepost.json("status", "orders")
     assert status["datasets"][0]["holds"] is True

@@ -85,7 +85,7 @@ def test_a_replaced_stream_is_told_and_once_adopted_its_messages_are_new_events(
 
     async def delete() -> None:
         connection = await aiormq.connect(stream.broker.url)
-        await (await connection.channel()).queue_delete(stream.contract.sources[0].queue)
+        await (await connection.channel()).queue_delete(stream.contract.queues[0].queue)
         await connection.close()
 
     asyncio.run(delete())
@@ -102,7 +102,7 @@ def test_a_replaced_stream_is_told_and_once_adopted_its_messages_are_new_events(
     _, account = lakepost.json("curate", "orders")
     assert (account["curated"], account["duplicates"]) == (9, 2)
     _, found = lakepost.json("sql", "SELECT event_id FROM curated.orders WHERE event_id LIKE '%offset%'")
-    queue = stream.contract.sources[0].queue
+    queue = stream.contract.queues[0].queue
     assert sorted(row["event_id"] for row in found["rows"]) == sorted(
         [f"lakepost:offset:{queue}/2", *(f"lakepost:offset:{queue}@1/{n}" for n in range(1, 5))]
     )

@@ -27,7 +27,7 @@ def test_every_sample_gets_its_verdict_on_its_way_through_the_broker(
     contract = catalog.load(SCHEMAS, dataset)
     # A client library gives each message an id: the sample without one would have it.
     samples = [one for one in catalog.samples(SCHEMAS, dataset) if one.reason is not Reason.NO_IDENTITY]
-    publish(contract.sources[0], [one.delivery for one in samples])
+    publish(contract.queues[0], [one.delivery for one in samples])
     settings = load_settings(lake_url=tmp_path.as_uri(), rabbitmq_url=broker.url, schemas_dir=SCHEMAS, _env_file=None)
     events = sum(len(split(one.delivery)) for one in samples)
     assert api.land(settings, dataset).landed == events
@@ -40,6 +40,6 @@ def test_every_sample_gets_its_verdict_on_its_way_through_the_broker(
         (str(one.reason), one.expectation or "", one.column or "") for one in rejected
     )
     assert lake.totals(dataset).holds
-    said = [one for one in api.doctor(settings) if contract.sources[0].queue in f"{one.name} {one.says}"]
+    said = [one for one in api.doctor(settings) if contract.queues[0].queue in f"{one.name} {one.says}"]
     assert said
     assert [one.says for one in said if not one.ok] == []

@@ -38,7 +38,7 @@ def _source(contract: Contract) -> str:
     schedule = f"`{contract.schedule}` (UTC)" if contract.schedule else "only when triggered"
     if contract.wake_on_messages:
         schedule += ", and as soon as messages wait"
-    queues = "\n".join(f"- {_queue(source)}" for source in contract.sources)
+    queues = "\n".join(f"- {_queue(source)}" for source in contract.queues)
     return (
         f"## Source\n\n{queues}\n\nRuns {schedule}. The event date is read from"
         f" {', then '.join(f'`{rule}`' for rule in contract.event_time)}; an unreadable one, or one outside"

@@ -112,7 +112,7 @@ def _timetable(
 
 def _waiting_asset(contract: Contract) -> Asset:
     """What has an event when messages wait. It is not the curated asset: those who read that want rows."""
-    trigger = MessagesWaiting(contract.dataset, [source.queue for source in contract.sources])
+    trigger = MessagesWaiting(contract.dataset, [source.queue for source in contract.queues])
     return Asset(
         name=f"waiting/{contract.dataset}",
         uri=f"lakepost://waiting/{contract.dataset}",

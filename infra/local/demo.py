@@ -153,7 +153,7 @@ class Demo:
     def _publish(self, broker: Broker) -> None:
         """Through the exchange into the contract's queue; what is confirmed goes into the ledger."""
         try:
-            binding = catalog.load(ROOT / "schemas", DATASET).sources[0]
+            binding = catalog.load(ROOT / "schemas", DATASET).queues[0]
             asyncio.run(_declare(RabbitQueue(broker.url, binding)))
             with (
                 self._display.stage("publish", total=self._count) as advance,

@@ -31,7 +31,7 @@ def published(url: str, schemas: Path, *, messages: int, seed: int) -> dict[str,
     """
     sent = {}
     for dataset, producer in PRODUCERS.items():
-        binding = catalog.load(schemas, dataset).sources[0]
+        binding = catalog.load(schemas, dataset).queues[0]
         asyncio.run(_declare(RabbitQueue(url, binding)))
         sent[dataset] = list(producer(messages, seed))
         publish(url, (parcel.sent for parcel in sent[dataset]), exchange=binding.exchange)

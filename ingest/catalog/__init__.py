@@ -6,7 +6,8 @@ act on, is a `ContractError` that names file, line and field and says what to wr
     document     YAML and JSON as values that know their line
     odcs         the Open Data Contract Standard's own rules
     columns      properties → columns
-    extensions   custom properties → identity, event time, gate, schedule, queue
+    binding      the server → queues; `container` the same → a Cosmos DB container
+    extensions   custom properties → identity, event time, gate, schedule
     sla          the service level's latency
     suite        suite.json → expectations; those that follow from the columns
     samples      deliveries with their verdicts
@@ -61,7 +62,11 @@ def load(schemas_dir: Path, dataset: str) -> Contract:
         remedy = suggestion(dataset, known) if known else f"add {folder}/{CONTRACT_FILE} and {SUITE_FILE}"
         raise ContractError(f"{folder}: no such dataset", remedy=remedy)
     texts = (_text(folder / CONTRACT_FILE), _text(folder / SUITE_FILE))
-    return parse(*texts, dataset=dataset, where=str(folder))
+    contract = parse(*texts, dataset=dataset, where=str(folder))
+    if contract.keeps_history and f"{dataset}_changes" in known:
+        problem = f"{folder}: the history of {dataset} is the table {dataset}_changes, and a dataset is called so, too"
+        raise ContractError(problem, remedy=f"rename the folder {dataset}_changes")
+    return contract
 
 
 def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Contract:
@@ -80,14 +85,16 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         problem = "missing" if name is None else f"{shown(name)} is not the folder's name"
         remedy = f"write `name: {dataset}`, or rename the folder"
         raise contract.wrong(("name",), problem, remedy=remedy)
-    columns, sources = read_columns(contract), read_sources(contract)
+    columns = read_columns(contract)
+    queues, container = read_sources(contract, columns)
     suite = read_suite(read_json(suite_document, f"{where}/{SUITE_FILE}"), columns, dataset)
     return Contract(
         dataset=dataset,
         version=contract.value["version"],
         description=_description(contract),
         columns=columns,
-        sources=sources,
+        queues=queues,
+        container=container,
         expectations=derived(columns) + suite,
         digest=hashlib.sha256(b"\0".join(text.encode() for text in (document, suite_document))).hexdigest(),
         document=document,
@@ -95,7 +102,7 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         suite_document=suite_document,
         owner=(contract.value.get("team") or {}).get("name", ""),
         tags=tuple(contract.value.get("tags", ())),
-        **read_extensions(contract, columns, sources),
+        **read_extensions(contract, columns, queues),
     )
 
 

@@ -1,5 +1,7 @@
 """The custom property `binding` of the one server: the queues of the dataset and how they hang on their exchange.
 
+Where the dataset is a container's changes, there is the property `container` instead: see there.
+
 ::
 
     exchange: shop.events          # and exchangeType: topic | direct | fanout | x-consistent-hash
@@ -21,10 +23,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.catalog.container import read_container
 from ingest.catalog.custom import named
 from ingest.catalog.document import Document, Path, shown
 from ingest.catalog.values import choice, mapping, text, whole
-from ingest.model.contract import QueueBinding
+from ingest.model.container import ContainerBinding
+from ingest.model.contract import Column, QueueBinding
 
 __all__ = ["read_sources"]
 
@@ -59,22 +63,33 @@ class _Dead:
     by_policy: bool
 
 
-def read_sources(document: Document) -> tuple[QueueBinding, ...]:
-    """The dataset's queues, in the contract's order, that of dead letters last.
+def read_sources(
+    document: Document, columns: tuple[Column, ...]
+) -> tuple[tuple[QueueBinding, ...], ContainerBinding | None]:
+    """The dataset's queues, in the contract's order, that of dead letters last; or its container.
 
     Raises:
-        ContractError: for no server or several, no binding, or one that RabbitMQ would refuse.
+        ContractError: for no server or several, neither queues nor a container, or both, or what those would refuse.
     """
     servers = document.value.get("servers") or []
     if len(servers) != 1:
-        remedy = "name the one broker: `server`, `type: custom`, and the custom property `binding`"
+        remedy = "name the one server: `server`, `type: custom`, and the custom property `binding` or `container`"
         raise document.wrong(("servers",), f"{len(servers)} servers instead of one", remedy=remedy)
     place: Path = ("servers", 0, "customProperties")
-    given = named(document, place, ("binding",))
-    if "binding" not in given:
-        remedy = "add `- property: binding` with exchange, queue and routingKeys as its value"
-        raise document.wrong(place, "no custom property `binding`", remedy=remedy)
-    path, value = given["binding"]
+    given = named(document, place, ("binding", "container"))
+    if len(given) != 1:
+        problem = "both `binding` and `container`" if given else "no custom property `binding` or `container`"
+        remedy = (
+            "write one: `- property: binding` with exchange, queue and routingKeys as its value, or"
+            " `- property: container` with database, container and partitionKey"
+        )
+        raise document.wrong(place, problem, remedy=remedy)
+    if "container" in given:
+        return (), read_container(document, *given["container"], columns)
+    return _queues_of(document, *given["binding"]), None
+
+
+def _queues_of(document: Document, path: Path, value: Any) -> tuple[QueueBinding, ...]:
     mapping(document, path, value)
     document.only(path, value, _KEYS)
     exchange = text(document, (*path, "exchange"), value.get("exchange"))

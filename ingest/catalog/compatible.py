@@ -16,6 +16,7 @@ breaking      a column gone, renamed, of another type or protected otherwise;   
 breaking      erasureKey taken away or another                                    it is restored
 breaking      exchange, queue, the queue's kind or its arguments, which           the old queue is drained first
               `deadLetter` adds to unless a policy says it
+breaking      another container, mode or partition key                            a new dataset, or the tables anew
 breaking      the dataset gone                                                    its status was deprecated or retired
 ============  ==================================================================  =====================================
 
@@ -38,6 +39,7 @@ from typing import Any
 from ingest.catalog import stricter
 from ingest.catalog.document import read_json, read_yaml
 from ingest.model.change import Change, Effect
+from ingest.model.container import ContainerBinding
 from ingest.model.contract import Column, Contract, LogicalType, QueueBinding, UnknownFields
 
 __all__ = ["compare", "removed"]
@@ -95,8 +97,23 @@ _OF_BINDING: Mapping[str, tuple[_Effect, str]] = {
     **dict.fromkeys(("routing_keys", "consumers", "dead_letters_by_policy"), (_in_place, "")),
     **dict.fromkeys(("exchange", "queue", "exchange_type", "queue_type", "arguments"), (_breaking, _DRAIN)),
 }
+_OF_CONTAINER: Mapping[str, tuple[_Effect, str]] = {
+    "feed_ranges": (_in_place, ""),  # chosen once: it counts for a lake that is new
+    **dict.fromkeys(("database", "container", "mode", "partition_key"), (_breaking, _ANEW)),
+}
 _ELSEWHERE = frozenset(
-    {"dataset", "version", "learned", "columns", "sources", "expectations", "digest", "document", "suite_document"}
+    {
+        "dataset",
+        "version",
+        "learned",
+        "columns",
+        "queues",
+        "container",
+        "expectations",
+        "digest",
+        "document",
+        "suite_document",
+    }
 )
 
 
@@ -106,7 +123,8 @@ def compare(old: Contract, new: Contract) -> tuple[Change, ...]:
         raise ValueError(f"{old.dataset} and {new.dataset} are two datasets")
     found = [
         *_fields(old, new, "contract", _OF_CONTRACT, _ELSEWHERE),
-        *_sources(old.sources, new.sources),
+        *_queues(old.queues, new.queues),
+        *_containers(old.container, new.container),
         *_columns(old.columns, new.columns, "", _needed(new)),
         *stricter.changes(old, new, then=_REBUILD),
     ]
@@ -167,7 +185,7 @@ def _shown(value: Any) -> str:
     return shown or "nothing"
 
 
-def _sources(old: tuple[QueueBinding, ...], new: tuple[QueueBinding, ...]) -> Iterator[Change]:
+def _queues(old: tuple[QueueBinding, ...], new: tuple[QueueBinding, ...]) -> Iterator[Change]:
     """A queue is another one when it has another name, unless it is the only one of its kind before and after."""
     for dead in (False, True):
         before, after = ([one for one in some if one.holds_dead_letters is dead] for some in (old, new))
@@ -182,6 +200,13 @@ def _sources(old: tuple[QueueBinding, ...], new: tuple[QueueBinding, ...]) -> It
         for one, other in pairs.items():
             found |= dict.fromkeys(_fields(one, other, "binding", _OF_BINDING, frozenset()))
         yield from found
+
+
+def _containers(old: ContainerBinding | None, new: ContainerBinding | None) -> Iterator[Change]:
+    if old is not None and new is not None:
+        yield from _fields(old, new, "container", _OF_CONTAINER, frozenset())
+    elif old != new:
+        yield Change(Effect.BREAKING, "container", "added" if new else "removed", then=_ANEW)
 
 
 def _pairs(before: list[QueueBinding], after: list[QueueBinding]) -> dict[QueueBinding, QueueBinding]:

@@ -30,7 +30,7 @@ __all__ = ["read_extensions"]
 
 
 def read_extensions(
-    document: Document, columns: tuple[Column, ...], sources: tuple[QueueBinding, ...]
+    document: Document, columns: tuple[Column, ...], queues: tuple[QueueBinding, ...]
 ) -> dict[str, Any]:
     """The root's custom properties as fields of `Contract`; those left out keep the contract's defaults.
 
@@ -52,7 +52,7 @@ def read_extensions(
     if "erasure_key" in fields:
         _erasure_key_exists(document, given["erasureKey"][0], fields["erasure_key"], columns)
     if fields.get("wake_on_messages"):
-        _can_wake(document, given["wakeOnMessages"][0], fields, sources)
+        _can_wake(document, given["wakeOnMessages"][0], fields, queues)
     return fields
 
 
@@ -166,12 +166,15 @@ def _flag(document: Document, path: Path, value: Any) -> bool:
     return value
 
 
-def _can_wake(document: Document, path: Path, fields: dict[str, Any], sources: tuple[QueueBinding, ...]) -> None:
+def _can_wake(document: Document, path: Path, fields: dict[str, Any], queues: tuple[QueueBinding, ...]) -> None:
     """A trigger counts what waits in queues; where it cannot look, the schedule runs alone."""
     if fields.get("schedule") is None:
         problem = "wakeOnMessages without a schedule: messages would wait for ever while the trigger cannot look"
         raise document.wrong(path, problem, remedy='add a `schedule`, for example "*/15 * * * *"')
-    if any(source.queue_type == "stream" for source in sources):
+    if not queues:
+        problem = "a container's change feed tells nobody that there is something new"
+        raise document.wrong(path, problem, remedy="leave wakeOnMessages out, and let the schedule run more often")
+    if any(source.queue_type == "stream" for source in queues):
         problem = "a stream keeps what was read, so that messages always wait there"
         raise document.wrong(path, problem, remedy="leave wakeOnMessages out, and let the schedule run more often")
 

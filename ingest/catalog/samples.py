@@ -80,7 +80,7 @@ def _sample(document: Document, name: str, contract: Contract) -> Sample:
         given = re.split(r"[.\[]", value.get(key) or "")[0]
         if value.get(key) is not None and given not in choices:
             raise document.wrong((key,), f"unknown {key} {shown(value[key])}", remedy=suggestion(given, choices))
-    source = f"{contract.sources[0].exchange}/{contract.sources[0].queue}"
+    source = _source(contract)
     return Sample(
         name=name,
         why=value["why"],
@@ -89,6 +89,12 @@ def _sample(document: Document, name: str, contract: Contract) -> Sample:
         expectation=value.get("expectation"),
         column=value.get("column"),
     )
+
+
+def _source(contract: Contract) -> str:
+    if contract.container is not None:
+        return contract.container.name
+    return f"{contract.queues[0].exchange}/{contract.queues[0].queue}"
 
 
 def _delivery(document: Document, source: str) -> Delivery:

@@ -18,10 +18,10 @@ def mapping(document: Document, path: Path, value: Any) -> None:
 
 
 def text(document: Document, path: Path, value: Any) -> str:
-    """A name as RabbitMQ has them. Raises `ContractError`."""
+    """A name as RabbitMQ and Cosmos DB have them. Raises `ContractError`."""
     if not isinstance(value, str) or not value or len(value.encode()) > _LONGEST:
         problem = "missing" if value is None else f"{shown(value)} is not text of 1 to {_LONGEST} bytes"
-        raise document.wrong(path, problem, remedy=f"write `{path[-1]}: …`, as RabbitMQ knows it")
+        raise document.wrong(path, problem, remedy=f"write `{path[-1]}: …`, as the server knows it")
     return value
 
 

@@ -40,7 +40,7 @@ from ingest.model.drift import UnknownField
 from ingest.model.finding import Finding
 from ingest.model.ports import Batch, Totals
 from ingest.model.replay import Chunk, Filter
-from ingest.model.tables import ACCOUNTS, QUARANTINE, RAW, STAGES, curated_schema, searched_columns
+from ingest.model.tables import ACCOUNTS, DELETED, OF_ITEMS, QUARANTINE, RAW, curated_schema, searched_columns
 from ingest.model.upkeep import Compacted, Vacuumed
 
 __all__ = ["DeltaLake"]
@@ -54,14 +54,18 @@ class DeltaLake(Erasures, Offsets, Tokens):
 
         Tables that lack nullable columns gain them, all but raw: its change feed cannot be read across such a commit.
         """
+        self._same_kind(contract)
         self._none_gone(contract.dataset)
         contract = self.learned(contract)
+        searched = {STATISTICS: ",".join(searched_columns(contract))}
         schemas: dict[str, tuple[pa.Schema, list[str] | None, dict[str, str]]] = {
             "raw": (RAW, ["event_date"], OF_RAW),
-            "curated": (curated_schema(contract), ["event_date"], {STATISTICS: ",".join(searched_columns(contract))}),
+            "curated": (curated_schema(contract), ["event_date"], searched),
             "quarantine": (QUARANTINE, ["event_date"], {STATISTICS: "batch,quarantined_at"}),
             "accounts": (ACCOUNTS, None, {}),
         }
+        if contract.keeps_history:
+            schemas |= {"current": (curated_schema(contract), None, searched), "deleted": (DELETED, None, {})}
         with storage_errors():
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)
@@ -76,6 +80,15 @@ class DeltaLake(Erasures, Offsets, Tokens):
         kept = {"contract": contract.document, "suite": contract.suite_document}
         self.storage.put_if_absent(paths.contract(contract.dataset, contract.digest), as_json(kept))
 
+    def _same_kind(self, contract: Contract) -> None:
+        """The kind of the dataset's source is settled when its tables are made: their folders follow from it."""
+        known = self.read(paths.tables(contract.dataset))
+        if known is not None and (OF_ITEMS[0] in known) is not contract.keeps_history:
+            one, other = ("queues", "a container") if contract.keeps_history else ("a container", "queues")
+            told = f"the tables of {contract.dataset} were made for {one}, and its contract names {other} now"
+            raise SchemaMismatch(told, remedy="add a new dataset, or restore the contract")
+        self._histories[contract.dataset] = contract.keeps_history
+
     def _none_gone(self, dataset: str) -> None:
         """A table that the lake knows and does not have is not made again: it may be a volume that is not mounted."""
         known = self.read(paths.tables(dataset)) or {}
@@ -86,10 +99,10 @@ class DeltaLake(Erasures, Offsets, Tokens):
     def _same_tables(self, dataset: str) -> None:
         """Positions are versions of logs: beside a table that was made again they would skip its rows in silence."""
         with storage_errors():
-            found = {stage: str(open_table(self.uri(stage, dataset)).metadata().id) for stage in STAGES}
+            found = {stage: str(open_table(self.uri(stage, dataset)).metadata().id) for stage in self.stages(dataset)}
         self.storage.put_if_absent(paths.tables(dataset), as_json(found))
         known = self.read(paths.tables(dataset)) or {}
-        replaced = [stage for stage in STAGES if known.get(stage) != found[stage]]
+        replaced = [stage for stage in self.stages(dataset) if known.get(stage) != found[stage]]
         if replaced:
             raise TableReplaced(
                 f"{', '.join(replaced)} of {dataset} is not the table that this lake knows: it was made again",
@@ -120,7 +133,8 @@ class DeltaLake(Erasures, Offsets, Tokens):
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset's tables were created."""
-        return all(DeltaTable.is_deltatable(self.uri(stage, dataset)) for stage in STAGES)
+        known = self.read(paths.tables(dataset)) is not None  # without it, whether these are all is not settled
+        return known and all(DeltaTable.is_deltatable(uri) for uri in self.uris(dataset).values())
 
     def examine(self) -> Finding:
         """Whether a file can be written to the lake and read back."""

@@ -14,7 +14,6 @@ from ingest.lake.places import Places, as_json, storage_errors
 from ingest.model.contract import Column
 from ingest.model.erasure import Erasure, Searched
 from ingest.model.ports import Open
-from ingest.model.tables import STAGES
 
 __all__ = ["Erasures"]
 
@@ -51,7 +50,7 @@ class Erasures(Places):
     ) -> Searched:
         """Search every byte for the value and what stands for it; remove what holds it and nothing needs."""
         with storage_errors():
-            read = {stage: self.read_until(dataset, stage) for stage in STAGES}
+            read = {stage: self.read_until(dataset, stage) for stage in self.stages(dataset)}
             needle = Needle.of(value, column, others)
             return proving.prove(
                 self.storage,

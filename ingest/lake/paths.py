@@ -3,6 +3,9 @@
 ::
 
     <lake>/raw|curated|quarantine|accounts/<dataset>/      Delta tables
+    <lake>/curated/<dataset>_changes/                      of a container: its curated table, the history of its items
+    <lake>/curated/<dataset>/                              of a container: its items as they are now
+    <lake>/_lakepost/deleted/<dataset>/                    of a container: its items that were deleted
     <lake>/_lakepost/tables/<dataset>.json                 the identity of each of its tables
     <lake>/_lakepost/contracts/<dataset>/<digest>.json     each contract that a batch has used
     <lake>/_lakepost/batches/<dataset>/<after>.json        the batch that reads raw from version <after>
@@ -39,9 +42,11 @@ __all__ = [
 ]
 
 
-def table(stage: str, dataset: str) -> str:
-    """A table's folder, relative to the lake."""
-    return f"{stage}/{dataset}"
+def table(stage: str, dataset: str, *, history: bool = False) -> str:
+    """A table's folder, relative to the lake; `history`: the dataset's curated table is the history of items."""
+    if stage == "curated" and history:
+        return f"curated/{dataset}_changes"
+    return {"current": f"curated/{dataset}", "deleted": f"_lakepost/deleted/{dataset}"}.get(stage, f"{stage}/{dataset}")
 
 
 def tables(dataset: str) -> str:

@@ -16,7 +16,7 @@ from ingest.lake import paths, published
 from ingest.lake.commit import open_table
 from ingest.lake.replaying import Tables
 from ingest.lake.storage import Storage
-from ingest.model.tables import STAGES
+from ingest.model.tables import OF_ITEMS, STAGES
 
 __all__ = ["Places", "as_json", "storage_errors"]
 
@@ -35,18 +35,32 @@ class Places:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self._histories: dict[str, bool] = {}
+
+    def keeps_history(self, dataset: str) -> bool:
+        """Whether the dataset's curated table is the history of items: the lake was told when the tables were made."""
+        if dataset not in self._histories:
+            known = self.read(paths.tables(dataset))
+            if known is None:
+                return False
+            self._histories[dataset] = OF_ITEMS[0] in known
+        return self._histories[dataset]
+
+    def stages(self, dataset: str) -> tuple[str, ...]:
+        """The dataset's tables."""
+        return STAGES + (OF_ITEMS if self.keeps_history(dataset) else ())
 
     def uri(self, stage: str, dataset: str) -> str:
         """What delta-rs opens for a table."""
-        return self.storage.table_uri(paths.table(stage, dataset))
+        return self.storage.table_uri(paths.table(stage, dataset, history=self.keeps_history(dataset)))
 
     def uris(self, dataset: str) -> dict[str, str]:
         """What delta-rs opens for each of a dataset's tables."""
-        return {stage: self.uri(stage, dataset) for stage in STAGES}
+        return {stage: self.uri(stage, dataset) for stage in self.stages(dataset)}
 
     def tables(self, dataset: str) -> Tables:
         """Where curated, quarantine and the intents of replays are."""
-        return Tables(self.storage, dataset)
+        return Tables(self.storage, dataset, history=self.keeps_history(dataset))
 
     def read(self, path: str) -> dict[str, Any] | None:
         """A small file that is a JSON object; null where there is none."""

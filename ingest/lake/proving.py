@@ -25,6 +25,7 @@ from ingest.lake.needle import Needle
 from ingest.lake.storage import Storage
 from ingest.model.erasure import Searched
 from ingest.model.ports import Open
+from ingest.model.tables import OF_ITEMS
 from ingest.model.upkeep import SPARED_HOURS
 
 __all__ = ["prove"]
@@ -71,9 +72,8 @@ def prove(
     """
     tally = _Tally()
     for stage, uri in uris.items():
-        _search_table(
-            paths.table(stage, dataset), uri, Search(needle, opened), tally, read_until[stage], nobody_is_active
-        )
+        folder = paths.table(stage, dataset, history=OF_ITEMS[0] in uris)
+        _search_table(folder, uri, Search(needle, opened), tally, read_until[stage], nobody_is_active)
     for path in storage.files("_lakepost"):
         if path.split("/")[2:3] in ([dataset], [f"{dataset}.json"]):
             content = storage.get(path) or b""

@@ -51,9 +51,9 @@ _SIZES = pa.schema([QUARANTINE.field(name) for name in ("window", "batch", "even
 class Tables:
     """Where a dataset's curated, quarantine and intents are."""
 
-    def __init__(self, storage: Storage, dataset: str) -> None:
+    def __init__(self, storage: Storage, dataset: str, *, history: bool = False) -> None:
         self.storage, self.dataset = storage, dataset
-        self.curated = storage.table_uri(paths.table("curated", dataset))
+        self.curated = storage.table_uri(paths.table("curated", dataset, history=history))
         self.quarantine = storage.table_uri(paths.table("quarantine", dataset))
 
     def record(self, curated: DeltaTable, gone: list[str]) -> int:

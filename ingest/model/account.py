@@ -17,6 +17,7 @@ class Account:
     `pending` is what raw holds beyond the last curated batch. `partitions` are the event dates
     (ISO) that the run touched in curated or quarantine. `lost` counts the offsets that a stream no longer had when land
     came to them; `status` tells which.
+    `request_units` are those that landing has used of Cosmos DB.
     """
 
     dataset: str
@@ -30,10 +31,12 @@ class Account:
     partitions: tuple[str, ...] = ()
     seconds: float = 0.0
     lost: int = 0
+    request_units: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of the public interface, keys in its order."""
         fields = dataclasses.asdict(self)
         fields["partitions"] = list(self.partitions)
         fields["seconds"] = round(self.seconds, 3)
+        fields["request_units"] = round(self.request_units, 2)
         return fields

@@ -7,7 +7,31 @@ import threading
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ContainerBinding", "FeedMode", "FeedRange", "RequestUnits"]
+__all__ = [
+    "CHANGE_PREFIX",
+    "DELETE",
+    "DELETES",
+    "INFERRED",
+    "SNAPSHOT",
+    "UPSERT",
+    "ContainerBinding",
+    "FeedMode",
+    "FeedRange",
+    "RequestUnits",
+]
+
+CHANGE_PREFIX = "lakepost:change:"
+"""How the `event_id` of a change begins."""
+
+SNAPSHOT, UPSERT = "snapshot", "upsert"
+"""Operations beside `create` and `replace`: an item found by a snapshot, or changed, which of the two is not told."""
+
+DELETE = "delete"
+INFERRED = "delete (inferred)"
+"""The operation of an item that a later snapshot did not find: when it was deleted is not known."""
+
+DELETES = (DELETE, INFERRED)
+"""Operations of which the body holds nothing but the item's id and partition key."""
 
 
 class FeedMode(StrEnum):
@@ -19,12 +43,22 @@ class FeedMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContainerBinding:
-    """A container and how its changes are read. `feed_ranges`: into how many slices; null: one per physical range."""
+    """A container and how its changes are read. `feed_ranges`: into how many slices; null: one per physical range.
+
+    `partition_key` are the paths of the container's own (`/id`, `/address/city`): all that is told of a deleted item
+    but its id.
+    """
 
     database: str
     container: str
     mode: FeedMode = FeedMode.ALL_VERSIONS
     feed_ranges: int | None = None
+    partition_key: tuple[str, ...] = ("/id",)
+
+    @property
+    def key_fields(self) -> frozenset[str]:
+        """The outermost fields of an item that say which one it is: all that a delete tells of it."""
+        return frozenset({"id", *(path.split("/")[1].strip('"') for path in self.partition_key)})
 
     @property
     def name(self) -> str:

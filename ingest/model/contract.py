@@ -10,9 +10,11 @@ import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ingest.model.container import ContainerBinding
 from ingest.model.expectation import Expectation
 
 __all__ = [
+    "CHANGE_COLUMNS",
     "SYSTEM_COLUMNS",
     "UNKNOWN_DATE",
     "Column",
@@ -40,6 +42,9 @@ SYSTEM_COLUMNS = (
     "event_date",
 )
 """Columns that curate adds to every curated table, beside `_rescued`; a contract may not use these names."""
+
+CHANGE_COLUMNS = ("operation", "key", "lsn", "index", "generation", "container_rid", "expired")
+"""Columns that curate adds to the changes of a container; its contract may not use these names either."""
 
 
 class LogicalType(StrEnum):
@@ -159,8 +164,8 @@ class Contract:
     `event_time` lists where the event's time is read, first readable wins: `envelope` (what the
     envelope says), or `body:FIELD[.FIELD…]`. A date outside [`first_date`, `last_date`] is
     `UNKNOWN_DATE`: the window is absolute, so that a redelivery years later gets the same date.
-    `sources` are all its queues, that of dead letters last. `wake_on_messages`: it also runs, beside its
-    schedule, as soon as messages wait there.
+    It comes from `queues`, all of them, that of dead letters last, or from a `container`. `wake_on_messages`: it also
+    runs, beside its schedule, as soon as messages wait there.
     `latency` is the one that the SLA promises from an event to curated; null where it promises none.
     `learned` are columns that the lake's table has beyond the contract, where `unknown_fields` lets it evolve.
     `digest` names this exact contract and suite; `document` and `suite_document` are their texts, kept
@@ -172,7 +177,7 @@ class Contract:
     version: str
     description: str
     columns: tuple[Column, ...]
-    sources: tuple[QueueBinding, ...]
+    queues: tuple[QueueBinding, ...]
     expectations: tuple[Expectation, ...]
     digest: str
     document: str = field(repr=False)
@@ -191,6 +196,27 @@ class Contract:
     owner: str = ""
     tags: tuple[str, ...] = ()
     erasure_key: str | None = None
+    container: ContainerBinding | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where its rows come from, in a line."""
+        if self.container is not None:
+            return self.container.name
+        return "; ".join(f"{one.exchange} → {one.queue}" for one in self.queues)
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether its rows are changes of items: curated is their history then, beside which the lake has the items.
+
+        The items as they are now, that is, and which were deleted.
+        """
+        return self.container is not None
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Names that are no column's of the contract: curate has columns of its own."""
+        return SYSTEM_COLUMNS + (CHANGE_COLUMNS if self.keeps_history else ())
 
     @property
     def private(self) -> frozenset[str]:

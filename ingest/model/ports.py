@@ -388,6 +388,10 @@ class Lake(Protocol):
         """The account of the newest batch, or null."""
         ...
 
+    def stages(self, dataset: str) -> tuple[str, ...]:
+        """The names of the dataset's tables, as `compact` and `vacuum` take them."""
+        ...
+
     def compact(self, dataset: str, table: str, *, dry_run: bool) -> Compacted:
         """Rewrite the table's partitions that have several small files."""
         ...

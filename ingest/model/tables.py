@@ -14,10 +14,13 @@ from ingest.model.contract import Column, Contract, LogicalType, Protection
 
 __all__ = [
     "ACCOUNTS",
+    "CHANGE",
+    "DELETED",
     "EVENTS",
     "KEYS",
     "LEARNED",
     "MOST_DATES",
+    "OF_ITEMS",
     "QUARANTINE",
     "RAW",
     "RECOGNISED",
@@ -38,6 +41,12 @@ __all__ = [
 
 STAGES = ("raw", "curated", "quarantine", "accounts")
 """The tables that each dataset has."""
+
+OF_ITEMS = ("current", "deleted")
+"""Those that a dataset has beside them whose curated table is the history of items: both are derived from it.
+
+The items as they are now, with the columns of their last change, and which were deleted and not made again.
+"""
 
 ROW_ORDER = [("window", "ascending"), ("row", "ascending")]
 """The order in which rows landed, for `Table.sort_by`: of two deliveries of one event the first wins."""
@@ -65,6 +74,24 @@ RAW = pa.schema(
         pa.field("event_date", pa.date32(), nullable=False),  # the partition
     ]
 )
+
+CHANGE = pa.schema(
+    [
+        pa.field("operation", pa.string()),  # create, replace, delete; snapshot, upsert; see `model.container`
+        pa.field("key", pa.string()),  # of the item: JSON of its id and partition key; hashed where one of those is
+        pa.field("lsn", pa.int64()),
+        pa.field("index", pa.int64()),  # which change of the item within the LSN, from 0
+        pa.field("generation", pa.int64()),  # how many snapshots began on purpose, or after a gap, before it
+        pa.field("container_rid", pa.string()),
+        pa.field("expired", pa.bool_()),  # a delete by time to live
+    ]
+)
+"""What curated has of changes beside events. Of an item, the last by (`generation`, `lsn`, `index`) is how it is."""
+
+DELETED = pa.schema(
+    [*(CHANGE.field(name) for name in ("key", "generation", "lsn", "index", "container_rid")), RAW.field("event_time")]
+)
+"""The deletes of items that were not made again since: an older change that comes late must not bring them back."""
 
 EVENTS = pa.schema([field for field in RAW if field.name not in {"window", "row", "landed_at"}])
 """What deliveries say of the rows that they become."""
@@ -200,10 +227,14 @@ def searched_columns(contract: Contract) -> list[str]:
 
 
 def curated_schema(contract: Contract) -> pa.Schema:
-    """The curated table: the contract's columns, then where each row comes from, then its partition."""
+    """The curated table: the contract's columns, then where each row comes from, then its partition.
+
+    Of changes, `CHANGE` stands between; the table of the items as they are now has the same columns.
+    """
     return pa.schema(
         [
             *published_schema(contract),
+            *(CHANGE if contract.keeps_history else ()),
             *(RAW.field(n) for n in ("event_id", "event_type", "event_time", "source", "window", "row", "landed_at")),
             pa.field("batch", pa.int64(), nullable=False),
             pa.field("event_date", pa.date32(), nullable=False),

@@ -20,19 +20,13 @@ import msgspec
 import pyarrow as pa
 
 from ingest.model.arrived import ARRIVED, Arrived
-from ingest.model.container import FeedMode
+from ingest.model.container import CHANGE_PREFIX, DELETE, SNAPSHOT, UPSERT, FeedMode
 from ingest.model.delivery import Delivery
 from ingest.model.tables import TIME
 from ingest.sources.cosmos_item import Path, Reader, as_written, encoded, nested
 from ingest.sources.cosmos_item import key as key_of
 
-__all__ = ["CHANGE_PREFIX", "DELETE", "SNAPSHOT", "UPSERT", "Changes", "Origin"]
-
-CHANGE_PREFIX = "lakepost:change:"
-"""How the `event_id` of a change begins."""
-
-SNAPSHOT, UPSERT, DELETE = "snapshot", "upsert", "delete"
-"""Operations beside `create` and `replace`: an item found by a snapshot, or changed, which of the two is not told."""
+__all__ = ["Changes", "Origin"]
 
 _JSON = "application/json"
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z

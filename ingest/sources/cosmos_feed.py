@@ -24,10 +24,11 @@ from ingest.model.container import ContainerBinding, FeedMode, FeedRange, Reques
 from ingest.sources.cosmos_errors import cosmos_errors
 from ingest.sources.cosmos_item import Path, as_written
 
-__all__ = ["Account", "Container", "Feed", "Page", "physical_ranges"]
+__all__ = ["SEGMENT", "Account", "Container", "Feed", "Page", "physical_ranges"]
 
 _OK = 200
-_SEGMENT = re.compile(r'/("[^"]*"|[^/]+)')
+SEGMENT = re.compile(r'/("[^"]*"|[^/]+)')
+"""A name on a path of a partition key, perhaps in quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Feed:
             self._client = CosmosClient(self._account.endpoint, self._account.credential, transport=self._transport)
             told: dict[str, Any] = self._container().read(raw_response_hook=self._seen)
         paths = tuple(
-            tuple(name.strip('"') for name in _SEGMENT.findall(path)) for path in told["partitionKey"]["paths"]
+            tuple(name.strip('"') for name in SEGMENT.findall(path)) for path in told["partitionKey"]["paths"]
         )
         return Container(told["_rid"], paths)
 

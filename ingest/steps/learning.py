@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ingest.model.contract import SYSTEM_COLUMNS, Column, Contract, LogicalType
+from ingest.model.contract import Column, Contract, LogicalType
 
 __all__ = ["LEARNED", "learnable"]
 
@@ -22,7 +22,7 @@ def learnable(kinds: Mapping[str, frozenset[LogicalType]], contract: Contract) -
 
     Integers and other numbers together are numbers. All else stays in `_rescued`.
     """
-    there = {column.name.casefold() for column in (*contract.columns, *contract.learned)} | set(SYSTEM_COLUMNS)
+    there = {column.name.casefold() for column in (*contract.columns, *contract.learned)} | set(contract.reserved)
     found: list[Column] = []
     for name, types in sorted(kinds.items()):
         kind = LogicalType.NUMBER if types == _NUMBERS else next(iter(types)) if len(types) == 1 else None

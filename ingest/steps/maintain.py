@@ -8,7 +8,6 @@ import structlog
 
 from ingest.errors import ConfigurationError
 from ingest.model.ports import Lake
-from ingest.model.tables import STAGES
 from ingest.model.upkeep import SPARED_HOURS, Compacted, Vacuumed
 
 __all__ = ["compact", "vacuum"]
@@ -25,12 +24,13 @@ def compact(
         LakeUnavailable: the storage refused; what was compacted before is, run again.
     """
     done: list[Compacted] = []
-    for table in STAGES:
+    stages = lake.stages(dataset)
+    for table in stages:
         done.append(lake.compact(dataset, table, dry_run=dry_run))
         if done[-1].left:
             _log.warning("partitions left to the next run: others wrote to them", table=table, left=done[-1].left)
         if progress is not None:
-            progress(len(done), len(STAGES))
+            progress(len(done), len(stages))
     return done
 
 
@@ -61,8 +61,9 @@ def vacuum(
     if not dry_run:
         lake.write_accounts(dataset)  # what a killed curate left in curated's log only
     done: list[Vacuumed] = []
-    for table in STAGES:
+    stages = lake.stages(dataset)
+    for table in stages:
         done.append(lake.vacuum(dataset, table, hours=older_than, dry_run=dry_run))
         if progress is not None:
-            progress(len(done), len(STAGES))
+            progress(len(done), len(stages))
     return done

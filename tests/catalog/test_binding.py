@@ -23,7 +23,7 @@ def with_binding(**keys: Any) -> str:
 
 
 def test_one_queue_has_one_consumer_and_no_dead_letters() -> None:
-    assert parsed().sources == (QueueBinding("shop.events", "lakepost.orders", ("order.#",), "topic", "quorum"),)
+    assert parsed().queues == (QueueBinding("shop.events", "lakepost.orders", ("order.#",), "topic", "quorum"),)
 
 
 def test_several_queues_are_declared_alike() -> None:
@@ -31,7 +31,7 @@ def test_several_queues_are_declared_alike() -> None:
     document = with_binding(
         queue=None, queues=names, exchangeType="x-consistent-hash", routingKeys=["1"], queueType="classic", consumers=3
     )
-    assert parsed(document).sources == tuple(
+    assert parsed(document).queues == tuple(
         QueueBinding("shop.events", name, ("1",), "x-consistent-hash", "classic", consumers=3) for name in names
     )
 
@@ -40,7 +40,7 @@ def test_each_queue_may_have_routing_keys_of_its_own() -> None:
     document = with_binding(
         queue=None, queues=[{"queue": "a", "routingKeys": ["order.placed"]}, "b"], routingKeys=["order.paid"]
     )
-    assert [(one.queue, one.routing_keys) for one in parsed(document).sources] == [
+    assert [(one.queue, one.routing_keys) for one in parsed(document).queues] == [
         ("a", ("order.placed",)),
         ("b", ("order.paid",)),
     ]
@@ -49,18 +49,18 @@ def test_each_queue_may_have_routing_keys_of_its_own() -> None:
 def test_dead_letters_have_a_queue_which_the_other_queues_name_in_their_arguments() -> None:
     queue, dead = parsed(
         with_binding(deadLetter={"exchange": "dlx", "queue": "dead"}, arguments={"x-delivery-limit": 9})
-    ).sources
+    ).queues
     assert dict(queue.arguments) == {
         "x-delivery-limit": 9,
         "x-dead-letter-exchange": "dlx",
         "x-dead-letter-routing-key": "dead",
     }
     assert dead == QueueBinding("dlx", "dead", ("dead",), "direct", "classic", holds_dead_letters=True)
-    assert parsed(with_binding(deadLetter={"queue": "dead"})).sources[1].exchange == ""
+    assert parsed(with_binding(deadLetter={"queue": "dead"})).queues[1].exchange == ""
 
 
 def test_a_policy_may_name_the_dead_letter_exchange() -> None:
-    queue, _ = parsed(with_binding(deadLetter={"queue": "dead", "byPolicy": True})).sources
+    queue, _ = parsed(with_binding(deadLetter={"queue": "dead", "byPolicy": True})).queues
     assert queue.dead_letters_by_policy
     assert queue.arguments == ()
 
@@ -69,7 +69,7 @@ WRONG: list[tuple[dict[str, Any], list[str], str]] = [
     ({"queues": ["a"]}, ["value.queues (binding)", "`queue` too"], "keep one"),
     ({"queue": None, "queues": "a"}, ["value.queues", '"a" is not a list'], "[NAME, NAME]"),
     ({"queue": None, "queues": []}, ["value.queues", "not a list"], "[NAME, NAME]"),
-    ({"queue": None, "queues": ["a", ""]}, ["value.queues[1]", '"" is not text'], "RabbitMQ knows it"),
+    ({"queue": None, "queues": ["a", ""]}, ["value.queues[1]", '"" is not text'], "the server knows it"),
     ({"queue": None, "queues": ["a", "a"]}, ["value.queues[1]", '"a" is given twice'], "keep one"),
     ({"queue": None, "queues": [{"name": "a"}]}, ["value.queues[0].name", "unknown key"], "`queue`"),
     ({"queue": None, "queues": ["a", "b"]}, ["'a' and 'b' each a copy", "order.#"], "x-consistent-hash"),

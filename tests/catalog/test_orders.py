@@ -53,7 +53,7 @@ class TestShippedOrders:
 
     def test_reads_what_odcs_has_no_word_for(self) -> None:
         contract = catalog.load(SCHEMAS, "orders")
-        assert contract.sources == (QueueBinding("shop.events", "lakepost.orders", ("order.#",), "topic", "quorum"),)
+        assert contract.queues == (QueueBinding("shop.events", "lakepost.orders", ("order.#",), "topic", "quorum"),)
         assert contract.identity is Identity.ENVELOPE
         assert contract.event_time == ("envelope",)
         assert (contract.first_date, contract.last_date) == (dt.date(2020, 1, 1), dt.date(2049, 12, 31))

@@ -39,7 +39,7 @@ def test_killed_at_every_point_no_row_is_doubled(stream: Live) -> None:
     api.land(stream.settings, stream.dataset)
     raw = rows_of(DeltaLake(LocalStorage(stream.lake)).uri("raw", stream.dataset))
     assert sorted(raw["position"].to_pylist()) == list(range(40))
-    queue = stream.contract.sources[0].queue
+    queue = stream.contract.queues[0].queue
     assert set(raw["event_id"].to_pylist()) == {f"lakepost:offset:{queue}/{number}" for number in range(40)}
     account = api.curate(stream.settings, stream.dataset)
     assert (account.curated, account.duplicates) == (40, 0)

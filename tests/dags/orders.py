@@ -25,4 +25,4 @@ def orders_of_its_own(schemas: Path, *, wakes: bool = False) -> QueueBinding:
             "  - property: schedule\n", "  - property: wakeOnMessages\n    value: true\n  - property: schedule\n"
         )
     contract.write_text(text.replace("*/15 * * * *", "0 0 1 1 *"))
-    return catalog.load(schemas, "orders").sources[0]
+    return catalog.load(schemas, "orders").queues[0]

@@ -135,7 +135,7 @@ def test_the_page_of_a_dataset_tells_what_its_contract_says(dag: DAG, contract: 
     assert "| `items[].unit_price` | decimal(10, 2) |" in page
     for expectation in contract.expectations:
         assert f"`{expectation.type}(column={expectation.column!r}" in page
-    source = contract.sources[0]
+    source = contract.queues[0]
     for said in (contract.owner, source.queue, source.exchange, "5.0%", "1,000", "lakepost sql"):
         assert said in page
     assert {"lakepost", *contract.tags} <= set(dag.tags)

@@ -25,7 +25,7 @@ def contract(*rules: str) -> Contract:
         version="1.0.0",
         description="",
         columns=(),
-        sources=(QueueBinding("e", "q", ("#",)),),
+        queues=(QueueBinding("e", "q", ("#",)),),
         expectations=(),
         digest="d",
         document="",

@@ -82,11 +82,11 @@ class Scene:
     @property
     def queue(self) -> str:
         """The name of the first queue."""
-        return self.live.contract.sources[0].queue
+        return self.live.contract.queues[0].queue
 
     def declare(self) -> None:
         """Make the queues as the contract says."""
-        asyncio.run(_declare(self.broker.url, self.live.contract.sources))
+        asyncio.run(_declare(self.broker.url, self.live.contract.queues))
 
     def close(self) -> None:
         """End the commands that still run."""
@@ -98,7 +98,7 @@ class Scene:
         """Send the next `count` messages of the stream, or all that are left, and wait for the confirms."""
         some = list(itertools.islice(self._stream, count))
         self._published += len(some)
-        exchange = self.live.contract.sources[0].exchange
+        exchange = self.live.contract.queues[0].exchange
         shop_publish.publish(url or self.broker.url, some, exchange=exchange, progress=self._ledger.record)
 
     def start(
@@ -139,7 +139,7 @@ class Scene:
     def depth(self) -> tuple[int, int]:
         """Messages of the contract's queues that are ready, and that are with somebody; -1 while a queue starts."""
         told = re.findall(r'<<"([^"]*)">>,(-?\d+),(-?\d+)', self.broker.ctl("eval", _DEPTHS).replace("\n", ""))
-        queues = {binding.queue for binding in self.live.contract.sources}
+        queues = {binding.queue for binding in self.live.contract.queues}
         mine = [(int(ready), int(taken)) for name, ready, taken in told if name in queues]
         if any(-1 in counts for counts in mine):
             return -1, -1
@@ -188,7 +188,7 @@ async def _declare(url: str, bindings: Iterable[QueueBinding]) -> None:
 
 def spread(live: Live) -> None:
     """Two queues, each with some of the routing keys, which give up soon; and a third for what they give up."""
-    name = live.contract.sources[0].queue
+    name = live.contract.queues[0].queue
     keys = {f"{name}.open": ("placed", "paid", "packed"), f"{name}.done": ("delivering", "delivered", "cancelled")}
     told = [
         f"{{queue: {queue}, routingKeys: [{', '.join(f'order.{key}' for key in of)}]}}" for queue, of in keys.items()

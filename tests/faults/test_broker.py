@@ -61,7 +61,7 @@ def test_a_queue_made_again_as_another_type_is_told_and_then_drained(play: Play)
     scene.publish(800)
     land = scene.holding(800, window_rows=900)
     scene.broker.ctl("delete_queue", scene.queue)
-    publishing(scene.broker.url)(dataclasses.replace(scene.live.contract.sources[0], queue_type="classic"), ())
+    publishing(scene.broker.url)(dataclasses.replace(scene.live.contract.queues[0], queue_type="classic"), ())
     assert land.code(within=60) == 75
     scene.publish()
     code, told = scene.run("land", "orders")

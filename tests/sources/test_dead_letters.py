@@ -20,7 +20,7 @@ from tests.steps.shop import order
 
 def with_dead_letters(live: Live, *, kind: str = "quorum", arguments: str = "{}", more: str = "") -> None:
     """Give the contract a dead-letter queue."""
-    queue = live.contract.sources[0].queue
+    queue = live.contract.queues[0].queue
     live.rewrite(
         "queueType: quorum",
         f"queueType: {kind}\n          arguments: {arguments}"
@@ -39,7 +39,7 @@ def waiting(live: Live, place: int) -> int:
     """Messages that wait in a queue of the contract."""
 
     async def ready() -> int:
-        async with RabbitQueue(live.broker.url, live.contract.sources[place]) as queue:
+        async with RabbitQueue(live.broker.url, live.contract.queues[place]) as queue:
             return await queue.ready()
 
     return asyncio.run(ready())
@@ -55,12 +55,12 @@ async def taken(url: str, queue: str, *, reject: bool) -> None:
 
 
 def rejected(live: Live) -> None:
-    asyncio.run(taken(live.broker.url, live.contract.sources[0].queue, reject=True))
+    asyncio.run(taken(live.broker.url, live.contract.queues[0].queue, reject=True))
 
 
 def given_back_twice(live: Live) -> None:
     for _ in range(2):
-        asyncio.run(taken(live.broker.url, live.contract.sources[0].queue, reject=False))
+        asyncio.run(taken(live.broker.url, live.contract.queues[0].queue, reject=False))
 
 
 def nothing(_: Live) -> None:
@@ -80,7 +80,7 @@ def test_it_is_landed_with_the_reason_and_replayed(
     live: Live, reason: str, kind: str, arguments: str, cause: Callable[[Live], None]
 ) -> None:
     with_dead_letters(live, kind=kind, arguments=arguments)
-    for source in reversed(live.contract.sources):
+    for source in reversed(live.contract.queues):
         asyncio.run(declared(live, source))
     live.publish([order("e1")])
     cause(live)
@@ -88,7 +88,7 @@ def test_it_is_landed_with_the_reason_and_replayed(
     assert api.land(live.settings, live.dataset).landed == 1
     assert api.curate(live.settings, live.dataset).quarantined == 1
     (row,), _ = api.quarantine_rows(live.settings, live.dataset, Filter(), 10)
-    main, dead = live.contract.sources
+    main, dead = live.contract.queues
     assert (row["reason"], row["event_id"]) == ("dead-lettered", "e1")
     assert reason in row["detail"]
     assert main.queue in row["detail"]
@@ -105,7 +105,7 @@ async def declared(live: Live, source: Any) -> None:
 
 
 def test_a_queue_that_was_made_without_it_is_told(live: Live) -> None:
-    asyncio.run(declared(live, live.contract.sources[0]))
+    asyncio.run(declared(live, live.contract.queues[0]))
     with_dead_letters(live)
     with pytest.raises(TopologyError, match="without x-dead-letter-exchange") as refused:
         api.land(live.settings, live.dataset)
@@ -114,9 +114,9 @@ def test_a_queue_that_was_made_without_it_is_told(live: Live) -> None:
 
 def test_a_policy_may_say_it_instead(live: Live) -> None:
     """The queue exists and cannot be changed: its arguments stay as they are."""
-    asyncio.run(declared(live, live.contract.sources[0]))
+    asyncio.run(declared(live, live.contract.queues[0]))
     with_dead_letters(live, more=", byPolicy: true")
-    main, dead = live.contract.sources
+    main, dead = live.contract.queues
     asyncio.run(declared(live, dead))
     definition = f'{{"dead-letter-exchange": "{dead.exchange}", "dead-letter-routing-key": "{dead.queue}"}}'
     live.broker.ctl("set_policy", main.queue, f"^{main.queue}$", definition, "--apply-to", "queues")

@@ -95,7 +95,7 @@ def test_doctor_looks_at_every_queue(live: Live) -> None:
     with_dead_letters(live)
     api.land(live.settings, live.dataset)
     said = [finding.says for finding in api.doctor(live.settings) if finding.name == "queue"]
-    assert [repr(source.queue) in says for source, says in zip(live.contract.sources, said, strict=True)] == [True] * 2
+    assert [repr(source.queue) in says for source, says in zip(live.contract.queues, said, strict=True)] == [True] * 2
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_window_that_took_too_long_is_told_with_what_to_do(impatient: Broker, 
     live.publish([order("e1")])
 
     async def held_too_long() -> None:
-        async with RabbitQueue(impatient.url, live.contract.sources[0]) as source:
+        async with RabbitQueue(impatient.url, live.contract.queues[0]) as source:
             async for _ in source.windows(Bounds(rows=1, max_seconds=60), None, asyncio.Event()):
                 await asyncio.wait({source._channel.closing}, timeout=30)  # type: ignore[union-attr]
 

@@ -17,11 +17,11 @@ from tests.steps.shop import order
 
 def spread(live: Live, *, consumers: int = 1, exchange_type: str = "x-consistent-hash") -> None:
     """Two queues for the contract's one, over which the exchange spreads by routing key."""
-    queue = live.contract.sources[0].queue
+    queue = live.contract.queues[0].queue
     live.rewrite(f"queue: {queue}", f"queues: [{queue}.0, {queue}.1]\n          consumers: {consumers}")
     live.rewrite("exchangeType: topic", f"exchangeType: {exchange_type}")
     live.rewrite('["order.#"]', '["1"]')
-    for source in live.contract.sources:
+    for source in live.contract.queues:
         asyncio.run(declared(live, source))
 
 
@@ -48,10 +48,10 @@ def test_one_run_lands_all_queues(spreading: Live) -> None:
 
 def test_a_queue_that_is_not_as_the_contract_says_is_told_by_name(live: Live) -> None:
     live.publish([order("e1")])
-    queue = live.contract.sources[0].queue
+    queue = live.contract.queues[0].queue
     more = f"queues: [{queue}, {{queue: {queue}.gifts, routingKeys: [gift]}}]"
     live.rewrite(f"queue: {queue}", more)
-    asyncio.run(declared(live, live.contract.sources[1]))
+    asyncio.run(declared(live, live.contract.queues[1]))
     live.rewrite("queueType: quorum", "queueType: quorum\n          arguments: {x-max-length: 9}")
     with pytest.raises(TopologyError, match="x-max-length"):
         api.land(live.settings, live.dataset)

@@ -226,7 +226,7 @@ def test_no_failure_shows_a_password_or_a_key(
         told += [str(caught.value), repr(caught.value), *traceback.format_exception(caught.value)]
     good = safe.url(user=AWKWARD[0], password=AWKWARD[1])
     told += [
-        repr(RabbitQueue(good, live.contract.sources[0])),
+        repr(RabbitQueue(good, live.contract.queues[0])),
         repr(Address.of(good)),
         repr(load_settings(rabbitmq_url=good)),
     ]

@@ -49,7 +49,7 @@ def dead(delivery: Delivery, *deaths: dict[str, Any]) -> Delivery:
 @pytest.fixture
 def shop(tmp_path: Path, orders: Contract) -> Shop:
     queue = QueueBinding("", DEAD, (DEAD,), "direct", "classic", holds_dead_letters=True)
-    contract = dataclasses.replace(orders, sources=(*orders.sources, queue), gate=Gate(0.05, 1))
+    contract = dataclasses.replace(orders, queues=(*orders.queues, queue), gate=Gate(0.05, 1))
     return Shop(DeltaLake(LocalStorage(tmp_path)), contract)
 
 
@@ -149,7 +149,7 @@ def test_a_dead_letter_is_known_when_the_contract_names_another_queue_for_them(s
     """Else a rebuild would curate a copy once more, under another source."""
     shop.land(order("e1"), dead(order("e1")), dead(order("waits")))
     shop.curate()
-    shop.contract = dataclasses.replace(shop.contract, sources=shop.contract.sources[:1], digest="without")
+    shop.contract = dataclasses.replace(shop.contract, queues=shop.contract.queues[:1], digest="without")
     shop.lake.prepare(shop.contract)
     shop.rebuild(20)
     assert quarantine(shop) == [("e1", "dead-lettered"), ("waits", "dead-lettered")]
