@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ Path = tuple[str, ...]
 """The names that lead to a value of the partition key."""
 
 _ENCODER = msgspec.json.Encoder()
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 _EXACT = 2.0**53  # integers up to here are floats, too
 
 
@@ -34,27 +35,44 @@ class Reader:
         ]
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Members", fields))
 
-    def read(self, document: bytes) -> tuple[Any, ...]:
-        """The members, in the order of `names`, and more that `key` needs; `UNSET` where there is none."""
+    def read(self, documents: Sequence[bytes | msgspec.Raw]) -> list[Sequence[Any]]:
+        """The members of all, in the order of `names`, and more that `keys` needs; `UNSET` where there is none."""
+        try:
+            found = [*map(self._decoder.decode, documents)]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self._columns(map(self._read_one, documents))
+        return self._columns(map(msgspec.structs.astuple, found))
+
+    def _read_one(self, document: bytes | msgspec.Raw) -> tuple[Any, ...]:
         try:
             return msgspec.structs.astuple(self._decoder.decode(document))
         except (msgspec.DecodeError, UnicodeDecodeError):
             # What msgspec does not take, and JavaScript writes: half of a surrogate pair, a number beyond a float.
-            whole = json.loads(document)
+            whole = json.loads(bytes(document))
             return tuple(whole.get(name, msgspec.UNSET) for name in self._names)
 
-    def key(self, found: tuple[Any, ...]) -> str:
+    def _columns(self, rows: Iterable[tuple[Any, ...]]) -> list[Sequence[Any]]:
+        return list(zip(*rows, strict=True)) or [()] * len(self._names)
+
+    def keys(self, found: Sequence[Sequence[Any]]) -> list[str]:
         """Of what `read` gave, with `id` as the first name: see `key`."""
-        return _key(found[0], [_scalar(_at(found[place], path)) for place, path in self._values])
+        columns = [found[0], *(_scalars(found[place], path) for place, path in self._values)]
+        rows = [*zip(*columns, strict=True)]
+        try:
+            return _ENCODER.encode_lines(rows).decode().split("\n")[:-1]
+        except UnicodeEncodeError:
+            return [encoded(row).decode() for row in rows]
 
 
 def key(name: str, item: Mapping[str, Any], paths: tuple[Path, ...]) -> str:
     """`[id, values of the partition key…]` as JSON; `{}` for a value that is not there, as Cosmos DB writes it."""
-    return _key(name, [_scalar(_at(item, path)) for path in paths])
+    return encoded([name, *(_scalar(_at(item, path)) for path in paths)]).decode()
 
 
-def _key(name: Any, values: list[Any]) -> str:
-    return encoded([name, *values]).decode()
+def _scalars(values: Sequence[Any], path: Path) -> Sequence[Any]:
+    if not path and _AS_THEY_ARE.issuperset(map(type, values)):
+        return values
+    return [_scalar(_at(value, path)) for value in values]
 
 
 def _at(value: Any, path: Path) -> Any:

@@ -81,6 +81,17 @@ def test_a_snapshot_is_no_change_and_each_generation_is_another_one() -> None:
 _ORIGIN = (ORIGIN.source, ORIGIN.feed_range, ORIGIN.container_rid, ORIGIN.paths)
 
 
+def test_an_id_is_the_same_forever() -> None:
+    """Where it would change, what is in raw would be read again as something new."""
+    item = {"id": "c1", "address": {"country": "IS"}}
+    hashed = "4a4fc735c6e0a8858c370d21263fa4b9"
+    assert told(change(item))[0].message_id == f"lakepost:change:rid=:7:{hashed}:0"
+    snapshot = Origin(*_ORIGIN, FeedMode.ALL_VERSIONS, 2, is_snapshot=True)
+    found = told({**item, "_lsn": 7, "_ts": 1}, {"id": "c1", "_lsn": 8, "_ts": 1}, origin=snapshot)
+    assert found[0].message_id == f"lakepost:change:rid=:snapshot-2:7:{hashed}:0"
+    assert found[0].headers == {"container_rid": "rid=", "generation": 2}
+
+
 def test_bytes_are_carried_as_they_are() -> None:
     text = b'{"id" : "c1",\n "n":1.50e0, "s":"\\u00e9\\/", "address":{"country":"IS"}}'
     raw = msgspec.Raw(b'{"current":' + text + b',"metadata":{"lsn":1,"crts":2,"operationType":"create","new":[1]}}')
