@@ -23,6 +23,7 @@ from ingest.errors import SourceUnavailable
 from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
 from ingest.sources.cosmos_errors import cosmos_errors
 from ingest.sources.cosmos_item import Path, as_written
+from ingest.sources.cosmos_session import session
 
 __all__ = ["SEGMENT", "Account", "Container", "Feed", "Page", "physical_ranges"]
 
@@ -91,7 +92,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the package import
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(session=session())
         self.answer: _Answer | None = None
 
     def send(self, request: Any, **options: Any) -> Any:
