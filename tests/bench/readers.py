@@ -63,12 +63,13 @@ class Stand:
         """A consumer of aio-pika, which keeps nothing."""
         return _told(measured([sys.executable, HERE / "with_aio_pika.py", *self._queue(count)], {}))
 
-    def dlt(self, count: int) -> Drain:
-        """A pika resource of dlt, to Parquet."""
+    def dlt(self, resource: str, count: int) -> Drain:
+        """A pika resource of dlt, `plain` or `paged`, to Parquet."""
         with tempfile.TemporaryDirectory(prefix="lakepost-bench-") as out:
             command: list[str | Path] = [
                 VENV / "bin" / "python",
                 HERE / "with_dlt_pika.py",
+                resource,
                 *self._queue(count),
                 Path(out),
             ]

@@ -1,17 +1,23 @@
-"""`make bench`: land at the broker's speed. Messages a second of four readers, on both kinds of queue, in two sizes.
+"""`make bench`: land at the broker's speed. Messages a second of five readers, on both kinds of queue, in two sizes.
 
-- the C reader (rabbitmq-c), which keeps nothing: the broker's own speed;
-- a bare consumer of aio-pika, which keeps nothing;
-- dlt with a pika resource, to Parquet; left out, with a sentence, where it cannot be installed;
-- `lakepost land`, committed and acknowledged.
+- `land`: `lakepost land`, committed and acknowledged;
+- `c`: the C reader (rabbitmq-c), which keeps nothing: the broker's own speed;
+- `aio-pika`: a bare consumer of aio-pika, which keeps nothing;
+- `dlt-plain`: dlt with the resource that its and pika's documentation lead to: a row, and an acknowledgement, for each
+  message, to Parquet. The floors are held against this one;
+- `dlt-paged`: the same in pages, tuned as far as dlt lets one. It has no floor.
+
+Both of dlt acknowledge before anything is written, so a crash loses rows; land does not. They are left out, with a
+sentence, where dlt cannot be installed.
 
 They take turns on the same backlog, published anew for each, so that the machine's mood falls on all of them. Ratios
 are of each round's rates: their median, the lowest and the highest; absolute rates are this machine's. The slow readers
-have fewer rounds. A classic queue of this length is paged by the broker; `classic, short` is one that it still
-has in memory. `--memory` lands 100,000, 1 and 3 million messages and tells the peak memory instead.
+(all but land and C) have fewer rounds. A classic queue of this length is paged by the broker; `classic, short` is one
+that it still has in memory. `--memory` lands 100,000, 1 and 3 million messages and tells the peak memory instead.
 The result is written to `tests/bench/results/`.
 
-usage: run.py [--messages N] [--rounds N] [--slow-rounds N] [--sizes N,N] [--kinds K,K] [--memory] [--anchor FILE.c]
+usage: run.py [--messages N] [--rounds N] [--slow-rounds N] [--sizes N,N] [--kinds K,K] [--readers R,R] [--memory]
+              [--anchor FILE.c]
 """
 
 from __future__ import annotations
@@ -35,9 +41,19 @@ from readers import Drain, Stand, built_anchor, schemas_of
 
 ANCHOR = ROOT.parent / "shared" / "anchors" / "amqp_read_limit.c"
 RESULTS = ROOT / "tests" / "bench" / "results"
+NAMES = {
+    "land": "land",
+    "c": "C reader",
+    "aio-pika": "aio-pika",
+    "dlt-plain": "dlt, plain resource",
+    "dlt-paged": "dlt, paged resource that acknowledges before it writes",
+}
+"""What `--readers` can choose, and what each is called in the results."""
+
+FAST = ("land", "c")
 FLOORS = {
-    "classic": {"C reader": 0.8, "dlt": 2.5},
-    "quorum": {"C reader": 0.5, "aio-pika": 3.0, "dlt": 5.0},
+    "classic": {"c": 0.8, "dlt-plain": 2.5},
+    "quorum": {"c": 0.5, "aio-pika": 3.0, "dlt-plain": 5.0},
 }
 SHORT = 30_000
 MEMORY = (100_000, 1_000_000, 3_000_000)
@@ -51,13 +67,15 @@ def in_turns(stand: Stand, readers: Readers, count: int, size: int, arguments: a
     runs: dict[str, list[Drain]] = {name: [] for name in readers}
     for turn in range(arguments.rounds):
         for name, reader in readers.items():
-            if turn >= arguments.slow_rounds and name in ("aio-pika", "dlt"):
+            if turn >= arguments.slow_rounds and name not in FAST:
                 continue
             published(stand.broker.url, count, size)
             runs[name].append(reader(count))
             one = runs[name][-1]
-            console.print(f"  {turn + 1}/{arguments.rounds} {name}: {one.rate:,.0f}/s, processor {one.cpu:.1f} s")
-    return {name: figures(found, runs["land"]) for name, found in runs.items()}
+            console.print(
+                f"  {turn + 1}/{arguments.rounds} {NAMES[name]}: {one.rate:,.0f}/s, processor {one.cpu:.1f} s"
+            )
+    return {NAMES[name]: figures(found, runs["land"]) for name, found in runs.items()}
 
 
 def figures(found: Sequence[Drain], land: Sequence[Drain]) -> dict[str, Any]:
@@ -72,21 +90,30 @@ def figures(found: Sequence[Drain], land: Sequence[Drain]) -> dict[str, Any]:
     }
 
 
+def chosen(stand: Stand, arguments: argparse.Namespace, folder: Path) -> Readers:
+    """The readers that were asked for and can be had; land is always one of them."""
+    wanted = set(arguments.readers if arguments.slow_rounds else FAST)
+    readers: Readers = {"land": stand.land}
+    if "c" in wanted and (anchor := built_anchor(arguments.anchor, folder, console.print)) is not None:
+        readers["c"] = functools.partial(stand.c_reader, anchor)
+    if "aio-pika" in wanted:
+        readers["aio-pika"] = stand.aio_pika
+    resources = {"dlt-plain": "plain", "dlt-paged": "paged"}
+    if wanted.intersection(resources) and peers_installed():
+        readers |= {
+            name: functools.partial(stand.dlt, resource) for name, resource in resources.items() if name in wanted
+        }
+    return readers
+
+
 def compared(kind: str, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All readers on one kind of queue."""
-    anchor = built_anchor(arguments.anchor, folder, console.print)
     results: dict[str, Any] = {}
     with Broker(folder / "broker", tied=True) as broker:
         stand = Stand(broker, schemas_of(kind, folder), 2_000 if kind == "quorum" else 20_000)
         stand.declare()
-        readers: Readers = {"land": stand.land}
-        if anchor is not None:
-            readers["C reader"] = functools.partial(stand.c_reader, anchor)
-        fast = dict(readers)
-        if arguments.slow_rounds:
-            readers["aio-pika"] = stand.aio_pika
-        if arguments.slow_rounds and peers_installed():
-            readers["dlt"] = stand.dlt
+        readers = chosen(stand, arguments, folder)
+        fast = {name: reader for name, reader in readers.items() if name in FAST}
         for size in arguments.sizes:
             console.print(f"{kind} queue, {arguments.messages:,} messages of {size} bytes")
             results[f"{kind}, {size} B"] = in_turns(stand, readers, arguments.messages, size, arguments)
@@ -114,10 +141,11 @@ def shown(results: dict[str, Any]) -> Table:
     """What was found, as a table."""
     table = Table("queue", "reader", "per second", "land is (min to max)", "floor", "processor s", "peak MB")
     for queue, readers in results.items():
+        floors = {NAMES[name]: floor for name, floor in FLOORS[queue.partition(",")[0]].items()}
         for name, found in readers.items():
             ratio = found["land_is"]
             against = "" if name == "land" else f"{ratio['median']:.2f} x ({ratio['min']:.2f} to {ratio['max']:.2f})"
-            floor = "" if queue.endswith("short") else FLOORS[queue.partition(",")[0]].get(name, "")
+            floor = "" if queue.endswith("short") else floors.get(name, "")
             rate, peak = f"{found['per_second']:,.0f}", f"{found['peak_mb']:.0f}"
             table.add_row(queue, name, rate, against, str(floor), f"{found['cpu_seconds']:.1f}", peak)
     return table
@@ -128,14 +156,22 @@ def listed(text: str) -> list[str]:
     return text.split(",")
 
 
+def readers_of(text: str) -> list[str]:
+    """The names of readers that an option lists."""
+    if unknown := set(listed(text)).difference(NAMES):
+        raise argparse.ArgumentTypeError(f"no such reader: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    return listed(text)
+
+
 def main() -> None:
     """Measure and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=300_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--slow-rounds", type=int, default=3, help="of aio-pika and dlt; 0 leaves them out")
+    parser.add_argument("--slow-rounds", type=int, default=3, help="of all but land and C; 0 leaves them out")
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in listed(text)], default=[220, 2_000])
     parser.add_argument("--kinds", type=listed, default=["classic", "quorum"])
+    parser.add_argument("--readers", type=readers_of, default=list(NAMES), help="of " + ",".join(NAMES))
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--anchor", type=Path, default=ANCHOR)
     arguments = parser.parse_args()
