@@ -17,18 +17,38 @@ from ingest.model.arrived import ARRIVED, Arrived, Values
 from ingest.model.delivery import Delivery
 from ingest.model.tables import TIME
 from ingest.sources.content import LAST_SECOND
-from ingest.sources.fields import read_tables
+from ingest.sources.fields import read_numbers, read_tables
 from ingest.sources.gather import Marks, Places, escaped, gathered, is_text
 
-__all__ = ["columns"]
+__all__ = ["columns", "header_numbers"]
 
 _BEFORE = ((0x0400, "correlation_id"), (0x0200, "reply_to"), (0x0100, "expiration"))
 _AFTER = ((0x0010, "user_id"), (0x0008, "app_id"), (0x0004, "cluster_id"))
 
 
-def columns(data: bytearray, starts: array[int], queue: str, one: Callable[[int], Delivery]) -> Arrived:
-    """The messages that start at `starts` (n), see `chunk.Chunk`, as `ARRIVED` (n); `one` is the reference."""
-    return Arrived(_Reader(data, np.frombuffer(starts, np.int64)).rows(queue, one), one)
+def columns(
+    data: bytearray,
+    starts: array[int],
+    queue: str,
+    one: Callable[[int], Delivery],
+    *,
+    positions: Places | None = None,
+    but: str | None = None,
+) -> Arrived:
+    """The messages that start at `starts` (n), see `chunk.Chunk`, as `ARRIVED` (n); `one` is the reference.
+
+    `positions` (n) are a stream's; `but` is the header in which they came, and which is left out.
+    """
+    return Arrived(_Reader(data, np.array(starts)).rows(queue, one, positions, but), one)
+
+
+def header_numbers(data: bytearray, starts: array[int], name: str) -> tuple[Places, Marks]:
+    """The first value under `name` in the header table of each message (n), and where it is known (n).
+
+    Where it is not, `content.first_header` tells: it is no integer, it stands there twice, or the message is unusual.
+    """
+    reader = _Reader(data, np.array(starts))
+    return read_numbers(np.frombuffer(data, np.uint8), *reader.tables(), name)
 
 
 class _Reader:
@@ -44,8 +64,16 @@ class _Reader:
         self._flags = self._number(self._header + 12, 2)
         self._at = self._header + 14
 
-    def rows(self, queue: str, one: Callable[[int], Delivery]) -> pa.Table:
-        """All columns."""
+    def tables(self) -> tuple[Places, Places]:
+        """Where the inside of each header table begins, and its size; 0 where there is none."""
+        for flag in (0x8000, 0x4000):
+            self._skip(self._has(flag), self._length() + 1)
+        return self._table(0x2000)
+
+    def rows(
+        self, queue: str, one: Callable[[int], Delivery], positions: Places | None = None, but: str | None = None
+    ) -> pa.Table:
+        """All columns; the header `but` is left out."""
         self._at, end = self._method + 4, self._end
         self._end = self._header  # the method's names lie before it
         always = np.ones(len(end), np.bool_)
@@ -55,7 +83,7 @@ class _Reader:
         exchange, routing_key = self._short(always), self._short(always)
         self._at, self._end = self._header + 14, end
         content_type, content_encoding = self._property(0x8000), self._property(0x4000)
-        table = read_tables(self._bytes, *self._table(0x2000))
+        table = read_tables(self._bytes, *self._table(0x2000), but)
         self._odd |= table.odd
         self._skip(self._has(0x1000), 1)
         extra = [("priority", self._priority())]
@@ -74,7 +102,7 @@ class _Reader:
             "headers": self._headers(table.text, extra),
             "header_names": table.names,
             "milliseconds": table.milliseconds,
-            "position": pa.nulls(len(end), pa.int64()),
+            "position": pa.nulls(len(end), pa.int64()) if positions is None else pa.array(positions),
             "redelivered": pa.array(redelivered),
             "operation": pa.nulls(len(end), pa.string()),
             "key": pa.nulls(len(end), pa.string()),
@@ -107,8 +135,13 @@ class _Reader:
         """Short strings where `has`, else null."""
         if not has.any():
             return pa.nulls(len(has), pa.string())
-        begins, sizes = self._at + 1, self._bytes[np.minimum(self._at, self._end)].astype(np.int64)
+        begins, sizes = self._at + 1, self._length()
         return self._texts(begins, sizes, self._skip(has, sizes + 1))
+
+    def _length(self) -> Places:
+        """What each of them says of its length, if a short string stands there."""
+        found: Places = self._bytes[np.minimum(self._at, self._end)].astype(np.int64)
+        return found
 
     def _table(self, flag: int) -> tuple[Places, Places]:
         """Where the inside of each header table begins, and its size; 0 where there is none."""

@@ -7,6 +7,7 @@ stand in all of them. Whatever has a shape of its own, or a value that JSON must
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from ingest.model.arrived import MILLISECONDS, names_text
 from ingest.sources import content
 from ingest.sources.gather import PLAIN, Bytes, Marks, Places, is_text
 
-__all__ = ["Tables", "read_tables"]
+__all__ = ["Tables", "read_numbers", "read_tables"]
 
 _SHAPES = 24  # that are looked for in one go
 _INTEGERS = {
@@ -52,43 +53,36 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """`fixed`: which bytes are the same in all tables; `parts`: JSON literals, and fields as (kind, begin, end)."""
+    """`fixed`: which bytes are the same in all tables; `parts`: JSON literals, and fields as (kind, begin, end).
+
+    `apart` is a field that is no part.
+    """
 
     fixed: Marks
     parts: list[str | Field]
     names: str | None
     milliseconds: int | Field | None
+    apart: Field | None
 
 
-def read_tables(data: Bytes, begins: Places, sizes: Places) -> Tables:
-    """The tables of `sizes` (n) bytes from `begins` (n) on in `data`; there is none where the size is 0."""
+def read_tables(data: Bytes, begins: Places, sizes: Places, but: str | None = None) -> Tables:
+    """The tables of `sizes` (n) bytes from `begins` (n) on in `data`, without the integer under the name `but`.
+
+    There is none where the size is 0.
+    """
     count = len(begins)
-    rest = np.flatnonzero(sizes)
     places, texts, names, milliseconds = [], [], [], []
-    for _ in range(_SHAPES):
-        if not rest.size:
-            break
-        begin, size = int(begins[rest[0]]), int(sizes[rest[0]])
-        first = data[begin : begin + size]
-        shape = _shape(first.tobytes())
-        if shape is None:
-            rest = rest[1:]
-            continue
-        mates = rest[sizes[rest] == size]
-        matrix = np.lib.stride_tricks.sliding_window_view(data, size)[begins[mates]]
-        same = (matrix[:, shape.fixed] == first[shape.fixed]).all(axis=1)
+    for shape, alike, tables in _alike(data, begins, sizes, but):
+        plain: Marks = np.ones(len(alike), np.bool_)
         for kind, start, stop in (part for part in shape.parts if not isinstance(part, str)):
             if kind == _STRING:
-                same &= _plain(matrix[:, start:stop])
-        if not same.any():
-            rest = rest[1:]
-            continue
-        matrix, found = matrix[same], mates[same]
-        places.append(found)
-        texts.append(_text(matrix, shape.parts))
-        names.append(pa.repeat(pa.scalar(shape.names, pa.string()), len(found)))
-        milliseconds.append(_milliseconds(matrix, shape))
-        rest = np.setdiff1d(rest, found, assume_unique=True)
+                plain &= _plain(tables[:, start:stop])
+        found, matrix = alike[plain], tables[plain]
+        if len(found):
+            places.append(found)
+            texts.append(_text(matrix, shape.parts))
+            names.append(pa.repeat(pa.scalar(shape.names, pa.string()), len(found)))
+            milliseconds.append(_milliseconds(matrix, shape))
     odd = sizes > 0
     if not places:
         return Tables(pa.nulls(count, pa.string()), pa.nulls(count, pa.string()), pa.nulls(count, pa.int64()), odd)
@@ -103,12 +97,45 @@ def read_tables(data: Bytes, begins: Places, sizes: Places) -> Tables:
     return Tables(text, name, number, odd)
 
 
-def _shape(table: bytes) -> _Shape | None:
-    """The shape of a table; null where it has none that is read here."""
+def read_numbers(data: Bytes, begins: Places, sizes: Places, name: str) -> tuple[Places, Marks]:
+    """The integers under `name` in the tables of `sizes` (n) bytes from `begins` (n) on, and where there is one (n).
+
+    Not told of a table that has several fields of one name.
+    """
+    found, known = np.zeros(len(begins), np.int64), np.zeros(len(begins), np.bool_)
+    for shape, alike, tables in _alike(data, begins, sizes, name):
+        if shape.apart is not None:
+            found[alike] = _integers(tables, shape.apart)
+            known[alike] = True
+    return found, known
+
+
+def _alike(data: Bytes, begins: Places, sizes: Places, but: str | None) -> Iterator[tuple[_Shape, Places, Bytes]]:
+    """Tables of one shape: the shape, which ones they are (k), and their bytes (k, size)."""
+    rest = np.flatnonzero(sizes)
+    for _ in range(_SHAPES):
+        if not rest.size:
+            break
+        begin, size = int(begins[rest[0]]), int(sizes[rest[0]])
+        first = data[begin : begin + size]
+        shape = _shape(first.tobytes(), but)
+        if shape is None:
+            rest = rest[1:]
+            continue
+        mates = rest[sizes[rest] == size]
+        matrix = np.lib.stride_tricks.sliding_window_view(data, size)[begins[mates]]
+        same = (matrix[:, shape.fixed] == first[shape.fixed]).all(axis=1)
+        yield shape, mates[same], matrix[same]
+        rest = np.setdiff1d(rest, mates[same], assume_unique=True)
+
+
+def _shape(table: bytes, but: str | None) -> _Shape | None:
+    """The shape of a table, the integer under the name `but` left out; null where it has none that is read here."""
     fixed = np.ones(len(table), np.bool_)
     parts: list[str | Field] = []
     names: list[str] = []
     milliseconds: int | Field | None = None
+    apart: Field | None = None
     at = 0
     try:
         while at < len(table):
@@ -122,7 +149,11 @@ def _shape(table: bytes) -> _Shape | None:
             if name == MILLISECONDS and type(value) is int:
                 milliseconds = field or value
             literal = "," + msgspec.json.encode(name).decode() + ":"
-            if field is None:
+            if name == but:
+                if field is None or kind == _STRING:
+                    return None
+                apart = field
+            elif field is None:
                 parts.append(literal + msgspec.json.encode(value, enc_hook=str).decode())
             elif kind == _STRING:
                 parts += [literal + '"', field, '"']
@@ -134,7 +165,7 @@ def _shape(table: bytes) -> _Shape | None:
         return None
     if len(set(names)) < len(names) or any(name.startswith("amqp:") for name in names):
         return None  # the last of a name counts, and of a property and a header the property
-    return _Shape(fixed, parts, names_text(dict.fromkeys(names)), milliseconds)
+    return _Shape(fixed, parts, names_text(dict.fromkeys(name for name in names if name != but)), milliseconds, apart)
 
 
 def _text(matrix: Bytes, parts: list[str | Field]) -> pa.Array:

@@ -14,16 +14,12 @@ from ingest.errors import LakepostError
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.model.finding import Finding
-from ingest.sources.chunk import Chunk
-from ingest.sources.connection import CONNECT_SECONDS, unavailable
-from ingest.sources.content import first_header
+from ingest.sources.connection import CONNECT_SECONDS
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import consume
+from ingest.sources.offsets import OFFSET, StreamChunk, offset_of
 
-__all__ = ["OFFSET", "End", "delivered", "examine_stream", "newest", "offset_of", "oldest", "there"]
-
-OFFSET = "x-stream-offset"
-"""The header in which the broker gives each message's offset; a producer's own header of that name it replaces."""
+__all__ = ["End", "examine_stream", "newest", "oldest", "there"]
 
 _LOOKING_SECONDS = 2.0
 _MOST = 65_535  # what a prefetch can say
@@ -34,21 +30,6 @@ class End(NamedTuple):
 
     offset: int
     weight: float
-
-
-def offset_of(chunk: Chunk, at: int) -> int:
-    """The offset that the broker gives one message. Raises `SourceUnavailable` where it gives none."""
-    found = first_header(chunk.header(at), OFFSET)
-    if not isinstance(found, int):
-        raise unavailable("RabbitMQ gave a message of a stream without its offset")
-    return found
-
-
-def delivered(chunk: Chunk, at: int) -> Delivery:
-    """One message, the offset as its position and not once more among its headers."""
-    delivery = chunk[at]
-    headers = {name: value for name, value in delivery.headers.items() if name != OFFSET}
-    return delivery._replace(headers=headers, position=offset_of(chunk, at))
 
 
 async def oldest(url: str, binding: QueueBinding, patience: float) -> int | None:
@@ -82,8 +63,8 @@ class _Look(Conversation):
         lowest = start if isinstance(start, int) else 0
         if not await self._asked(start, 1, lowest, patience):
             return None
-        found = ((chunk, at) for chunk in self._parts()[2].received for at in range(len(chunk)))
-        return delivered(*next((chunk, at) for chunk, at in found if offset_of(chunk, at) >= lowest))
+        found = (part for chunk in self._parts()[2].received for part in StreamChunk.of(chunk).within(lowest, None))
+        return next(found)[0]
 
     async def last(self, patience: float) -> End | None:
         if not await self._asked("last", _MOST, 0, patience):

@@ -8,8 +8,8 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
+import numpy as np
 import structlog
 
 from ingest.errors import SourceReplaced
@@ -21,7 +21,9 @@ from ingest.sources.compare import depth
 from ingest.sources.connection import unavailable
 from ingest.sources.conversation import Conversation
 from ingest.sources.credit import consume
-from ingest.sources.run import Numbered, Run, rouses
+from ingest.sources.gather import Places
+from ingest.sources.offsets import OFFSET, StreamChunk
+from ingest.sources.run import Run, rouses
 
 __all__ = ["RabbitStream"]
 
@@ -46,7 +48,7 @@ class _Reading:
     begin: int
     last: int | None
     credit: int
-    taken: deque[Numbered] = field(default_factory=deque)
+    taken: deque[StreamChunk] = field(default_factory=deque)
     unacknowledged: int = 0
     is_through: bool = False
 
@@ -131,7 +133,7 @@ class RabbitStream(Conversation):
             last = -1 if end is None else end.offset
         if last is not None and last < (begin if isinstance(begin, int) else 0):
             return
-        run: Run[Numbered] = Run(
+        run: Run[StreamChunk] = Run(
             bounds, stop, deadline, math.inf if bounds.max_messages is None else bounds.max_messages
         )
         reading = _Reading(begin if isinstance(begin, int) else 0, last, _credit(bounds, end))
@@ -139,7 +141,7 @@ class RabbitStream(Conversation):
         _, channel, inbox = self._parts()
         inbox.limit(bounds.bytes)
         async with self._talking("consuming"):
-            await consume(channel, self._binding.queue, reading.credit, {peek.OFFSET: begin})
+            await consume(channel, self._binding.queue, reading.credit, {OFFSET: begin})
         with rouses(stop, self._wake):
             while run.left > 0 and not run.ended:
                 await self._fill(run, reading)
@@ -148,18 +150,19 @@ class RabbitStream(Conversation):
                         raise self._cancellation
                     break
                 pieces, _, size = run.take()
-                offsets = [offset for piece in pieces for offset in piece.numbers]
-                lost = await self._lost_before(expected, offsets)
-                expected = offsets[-1] + 1
-                position = offsets[-1] if self._again_until is None else None
+                lost = await self._lost_before(expected, np.concatenate([piece.offsets for piece in pieces]))
+                newest = pieces[-1].offsets[-1]
+                expected = newest + 1
+                position = newest if self._again_until is None else None
                 yield Window(Deliveries(pieces), _kept, position, lost)
+                del pieces
                 inbox.release(size)
                 self._check()
         nothing_is_due = last is None or reading.is_through or (expected is None and not isinstance(begin, int))
         if run.left > 0 and not run.ended and not nothing_is_due:
             raise unavailable(f"the stream {self._binding.queue!r} has offset {last} and does not give it")
 
-    async def _fill(self, run: Run[Numbered], reading: _Reading) -> None:
+    async def _fill(self, run: Run[StreamChunk], reading: _Reading) -> None:
         """Collect deliveries into `run` until its window is to be given, or there will be none."""
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
@@ -177,28 +180,25 @@ class RabbitStream(Conversation):
                 async with asyncio.timeout_at(None if math.isinf(until) else until):
                     await self._wake.wait()
 
-    async def _take(self, run: Run[Numbered], reading: _Reading) -> None:
+    async def _take(self, run: Run[StreamChunk], reading: _Reading) -> None:
         """Take what was received as far as it is in the reading's range: a chunk may begin before and end behind it."""
         _, channel, inbox = self._parts()
         tag = inbox.tag if inbox.received else None
         while inbox.received:
-            chunk = inbox.received.popleft()
-            for at, size in enumerate(chunk.sizes()):
-                reading.unacknowledged += 1
-                offset = peek.offset_of(chunk, at)
-                if offset < reading.begin or (reading.last is not None and offset > reading.last):
-                    inbox.release(size)
-                else:
-                    reading.taken.append(Numbered([offset], [size], [peek.delivered(chunk, at)]))
-                if reading.last is not None and offset >= reading.last:
-                    reading.is_through = True
-                    run.left = min(run.left, run.rows + len(reading.taken))
+            chunk = StreamChunk.of(inbox.received.popleft())
+            reading.unacknowledged += len(chunk)
+            inside = list(chunk.within(reading.begin, reading.last))
+            reading.taken += inside
+            inbox.release(chunk.size - sum(part.size for part in inside))
+            if reading.last is not None and max(chunk.offsets) >= reading.last:
+                reading.is_through = True
+                run.left = min(run.left, run.rows + sum(map(len, reading.taken)))
         if tag is not None and reading.unacknowledged >= reading.credit // _ACKNOWLEDGED_AT_ONCE:
             reading.unacknowledged = 0
             async with self._talking("consuming"):
                 await channel.basic_ack(tag, multiple=True, wait=False)
 
-    async def _lost_before(self, expected: int | None, offsets: list[int]) -> tuple[Lost, ...]:
+    async def _lost_before(self, expected: int | None, offsets: Places) -> tuple[Lost, ...]:
         """What of the gaps before and between `offsets` the stream no longer has.
 
         The broker's own entries leave gaps of one offset, in each new segment for example; and messages that a producer
@@ -206,10 +206,11 @@ class RabbitStream(Conversation):
         """
         if self._again_until is not None:
             return ()
-        before = offsets[0] - 1 if expected is None else expected - 1
-        if offsets[-1] - before == len(offsets):
+        known = np.concatenate([[offsets[0] - 1 if expected is None else expected - 1], offsets])
+        before = np.flatnonzero(np.diff(known) > 1)
+        if not before.size:
             return ()
-        gaps = [(one + 1, other - 1) for one, other in pairwise([before, *offsets]) if other > one + 1]
+        gaps = list(zip((known[before] + 1).tolist(), (known[before + 1] - 1).tolist(), strict=True))
         oldest = await peek.oldest(self._url, self._binding, _PATIENT_SECONDS)
         if oldest is None:
             raise unavailable(f"the stream {self._binding.queue!r} does not say where it begins")

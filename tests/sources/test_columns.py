@@ -5,11 +5,15 @@ from __future__ import annotations
 import struct
 from array import array
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.errors import SourceUnavailable
 from ingest.model.arrived import Values
+from ingest.model.delivery import Delivery
 from ingest.sources.chunk import Chunk, canonical
+from ingest.sources.offsets import OFFSET, StreamChunk, offset_of
 from tests.sources.publisher import long, short
 
 NAMES = [b"a", b"timestamp_in_ms", b"amqp:app_id", b'"', b"\xff", "ü".encode()]
@@ -62,14 +66,19 @@ values = st.one_of(
         ]
     ),
 )
-tables = st.lists(st.tuples(st.sampled_from(NAMES), values), max_size=3).map(
-    lambda fields: b"".join(short(name) + value for name, value in fields)
-)
+Fields = list[tuple[bytes, bytes]]
+
+
+def _table(fields: Fields) -> bytes:
+    return b"".join(short(name) + value for name, value in fields)
+
+
+fields = st.lists(st.tuples(st.sampled_from(NAMES), values), max_size=3)
 shorts = texts.map(short)
 PROPERTIES: list[tuple[int, st.SearchStrategy[bytes]]] = [
     (0x8000, shorts),
     (0x4000, shorts),
-    (0x2000, tables.map(long)),
+    (0x2000, fields.map(_table).map(long)),
     (0x1000, st.just(b"\x02")),
     (0x0800, st.sampled_from([b"\0", b"\5"])),
     (0x0400, shorts),
@@ -87,18 +96,37 @@ PROPERTIES: list[tuple[int, st.SearchStrategy[bytes]]] = [
 ]
 
 
+def _properties(draw: st.DrawFn, some: dict[int, bytes]) -> tuple[int, bytes]:
+    """Flags and what they announce: `some` as they are, others or not."""
+    flags, content = draw(st.sampled_from([0, 0, 0, 1, 2])), b""
+    for flag, strategy in PROPERTIES:
+        if flag in some or draw(st.booleans()):
+            flags |= flag
+            content += some[flag] if flag in some else draw(strategy)
+    return flags, content
+
+
 @st.composite
 def headers(draw: st.DrawFn) -> bytes:
     """Flags and properties: right ones, cut off, with more behind them, or any bytes."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(min_size=2, max_size=80))
-    flags, content = draw(st.sampled_from([0, 0, 0, 1, 2])), b""
-    for flag, strategy in PROPERTIES:
-        if draw(st.booleans()):
-            flags |= flag
-            content += draw(strategy)
+    flags, content = _properties(draw, {})
     cut = draw(st.sampled_from([None] * 6 + [-1, -3, 4]))
     return struct.pack(">H", flags) + content[:cut] + draw(st.sampled_from([b""] * 5 + [b"more"]))
+
+
+@st.composite
+def headers_of_a_stream(draw: st.DrawFn) -> bytes:
+    """The same with an offset among the headers; seldom a producer's own beside it, seldom one that is none."""
+    table = draw(fields)
+    offset = st.one_of(_integer(b"l", ">q", 64, signed=True), _integer(b"I", ">i", 32, signed=True))
+    if draw(st.integers(0, 5)) == 0:
+        table.insert(draw(st.integers(0, len(table))), (OFFSET.encode(), draw(values)))
+    if draw(st.integers(0, 9)):
+        table.insert(draw(st.integers(0, len(table))), (OFFSET.encode(), draw(offset)))
+    flags, content = _properties(draw, {0x2000: long(_table(table))})
+    return struct.pack(">H", flags) + content
 
 
 def _method(tag: int, redelivered: int, exchange: bytes, key: bytes) -> bytes:
@@ -136,3 +164,46 @@ def test_what_a_message_says_does_not_depend_on_its_neighbours(
     assert apart == chunk.arrived().rows.to_pylist()
     assert first.joined(rest)
     assert first.arrived().rows.to_pylist() == apart
+
+
+def _delivered(chunk: Chunk, at: int) -> Delivery:
+    """A message of a stream by itself."""
+    delivery = chunk[at]
+    left = {name: value for name, value in delivery.headers.items() if name != OFFSET}
+    return delivery._replace(headers=left, position=offset_of(chunk, at))
+
+
+@settings(deadline=None)  # the first call is slow
+@given(
+    st.lists(st.tuples(st.integers(0, 1), texts, texts, headers_of_a_stream(), texts), min_size=1, max_size=8),
+    st.sampled_from([1, 16]),
+)
+def test_columns_of_a_stream_are_what_each_delivery_says(
+    messages: list[tuple[int, bytes, bytes, bytes, bytes]], times: int
+) -> None:
+    chunk = _chunk(messages * times)
+    try:
+        one_by_one = [_delivered(chunk, place) for place in range(len(chunk))]
+    except SourceUnavailable:
+        with pytest.raises(SourceUnavailable, match="without its offset"):
+            StreamChunk.of(chunk)
+        return
+    found = StreamChunk.of(chunk)
+    rows = found.arrived().rows
+    rows.validate(full=True)
+    assert rows.to_pylist() == Values(one_by_one).arrived().rows.to_pylist()
+    assert repr([found[place] for place in range(len(found))]) == repr(one_by_one)  # NaN is not itself
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=24), st.integers(0, 9), st.none() | st.integers(0, 9))
+def test_a_reading_takes_the_messages_of_its_range(offsets: list[int], begin: int, last: int | None) -> None:
+    properties = [struct.pack(">H", 0x2000) + long(_table([(OFFSET.encode(), _long(one))])) for one in offsets]
+    chunk = StreamChunk.of(_chunk([(0, b"", b"", one, b"%d" % at) for at, one in enumerate(properties)]))
+    assert chunk.offsets.tolist() == offsets
+    inside = [at for at, one in enumerate(offsets) if begin <= one and (last is None or one <= last)]
+    found = [part[at] for part in chunk.within(begin, last) for at in range(len(part))]
+    assert [(one.position, one.body) for one in found] == [(offsets[at], b"%d" % at) for at in inside]
+
+
+def _long(number: int) -> bytes:
+    return b"l" + struct.pack(">q", number)
