@@ -31,7 +31,7 @@ _IDLE_SECONDS = 1.0
 Row = dict[str, Any]
 
 
-@dlt.resource(name="orders")
+@dlt.resource(name="orders")  # type: ignore[untyped-decorator]  # dlt is not in this venv
 def plain(url: str, queue: str, count: int, prefetch: int) -> Iterator[Row]:
     """The bodies, parsed, one by one."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
@@ -47,7 +47,7 @@ def plain(url: str, queue: str, count: int, prefetch: int) -> Iterator[Row]:
     connection.close()
 
 
-@dlt.resource(name="orders", max_table_nesting=0)
+@dlt.resource(name="orders", max_table_nesting=0)  # type: ignore[untyped-decorator]  # as above
 def paged(url: str, queue: str, count: int, prefetch: int) -> Iterator[list[Row]]:
     """The bodies, parsed, in pages."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
