@@ -92,6 +92,7 @@ def _examine_keys(settings: Settings, contracts: list[Contract]) -> list[Finding
         keys, lake = keys_of(settings), lake_of(settings)
         for contract in contracts:
             hashing = [one.name for one in contract.columns if one.protection is Protection.HASH]
+            hashing += ["key"] if contract.hides_keys else []
             keys.needed(contract.dataset, (erasure.mark for erasure in lake.erasures(contract.dataset)))
             if hashing and not keys.by_id:
                 told = f"{contract.dataset} hashes {', '.join(hashing)}, and LAKEPOST_PII_KEYS is not set"

@@ -1,16 +1,24 @@
-"""The datasets that ship, through the real broker: each sample, sent as its producer would, gets its verdict."""
+"""The datasets that ship, through the real broker and the local Cosmos: each sample gets its verdict."""
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 
 from broker import Broker
+from cosmos import Local
 from ingest import api, catalog
+from ingest.catalog import Sample
 from ingest.envelope import split
 from ingest.lake import DeltaLake, LocalStorage
+from ingest.model.container import DELETE
 from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.model.reason import Reason
@@ -43,3 +51,93 @@ def test_every_sample_gets_its_verdict_on_its_way_through_the_broker(
     said = [one for one in api.doctor(settings) if contract.queues[0].queue in f"{one.name} {one.says}"]
     assert said
     assert [one.says for one in said if not one.ok] == []
+
+
+WRITTEN = ("create", "replace")
+KEYS = "k1:" + base64.b64encode(b"customers" * 4).decode()
+
+
+def test_every_sample_of_customers_gets_its_verdict_on_its_way_through_a_container(tmp_path: Path) -> None:
+    samples = [one for one in catalog.samples(SCHEMAS, "customers") if _can_be_written(one)]
+    with Local(tmp_path / "account") as account:
+        settings = load_settings(
+            lake_url=(tmp_path / "lake").as_uri(),
+            cosmos_endpoint=account.endpoint,
+            cosmos_key=account.key,
+            pii_keys=KEYS,
+            schemas_dir=SCHEMAS,
+            _env_file=None,
+        )
+        with CosmosClient(account.endpoint, account.key) as client:
+            database = client.create_database("shop")
+            container = database.create_container("customers", PartitionKey("/id"), default_ttl=-1)
+            assert api.ingest(settings, "customers").landed == 0  # from now on every change is told
+            expected = [verdict for one in samples for verdict in _written(one, container, account)]
+            assert api.land(settings, "customers").landed == len(expected)
+        said = [one for one in api.doctor(settings) if "container" in one.name or one.name == "keys"]
+        assert ([one.ok for one in said], said[1].name) == ([True, True], "container shop/customers")
+    account_of_all = api.curate(settings, "customers", accept=True)
+    lake = DeltaLake(LocalStorage(tmp_path / "lake"))
+    assert lake.totals("customers").holds
+    rejected = rows_of(lake.uri("quarantine", "customers")).to_pylist()
+    verdicts = [(row["operation"], row["reason"], row["expectation"], row["column"]) for row in rejected]
+    curated = rows_of(lake.uri("curated", "customers")).to_pylist()
+    verdicts += [(row["operation"], None, None, None) for row in curated]
+    assert Counter(verdicts) == Counter(expected)
+    assert account_of_all.curated == len(curated)
+    deletes = [row for row in curated if row["operation"] == DELETE]
+    assert sorted((row["customer_id"], row["expired"]) for row in deletes) == [
+        ("c-004711", False),
+        ("c-004712", True),
+        ("kündin-🧃", False),
+    ]
+    assert all(row["email"] is None and row["key"].startswith("k1:") for row in deletes)
+    assert len({row["key"] for row in curated}) == len({row["customer_id"] for row in curated})
+    assert {json.loads(row["_rescued"])["loyalty"]["tier"] for row in curated if "loyalty" in str(row["_rescued"])}
+
+
+Expected = tuple[str | None, str | None, str | None, str | None]
+"""Operation, and of a reject what it must name."""
+
+
+def _can_be_written(sample: Sample) -> bool:
+    """Cosmos DB has no id that is not text, or that holds a slash; nor does anybody write a snapshot."""
+    name = json.loads(sample.delivery.body)["id"]
+    written = sample.delivery.operation in {*WRITTEN, DELETE}
+    return written and isinstance(name, str) and not set(name) & set("/\\?#")
+
+
+def _written(sample: Sample, container: ContainerProxy, account: Local) -> Iterable[Expected]:
+    """Do to the container what the sample tells; which changes come of it, with their verdicts."""
+    told = sample.delivery
+    document = {name: value for name, value in json.loads(told.body).items() if not name.startswith("_")}
+    name, verdict = document["id"], (None if sample.reason is None else str(sample.reason))
+    if told.operation == DELETE:
+        stays = {
+            "city": "Köln",
+            "country": "DE",
+            "segment": "office",
+            "marketingConsent": False,
+            "name": "J",
+            "email": "e",
+        }
+        document |= {**stays, "registeredAt": "2024-03-01T09:30:00Z"} | (
+            {"ttl": 5} if told.headers.get("ttl_expired") else {}
+        )
+    there = list(container.query_items("SELECT c.id FROM c", partition_key=name))
+    container.upsert_item(document)
+    done = "replace" if there else "create"
+    if told.operation in WRITTEN:
+        yield done, verdict, sample.expectation, sample.column
+        return
+    fits = re.fullmatch("c-[0-9]{6}", name) is not None
+    yield (
+        (done, None, None, None)
+        if fits
+        else (done, "expectation", "expect_column_values_to_match_regex", "customer_id")
+    )
+    if "ttl" in document:
+        account.clock(advance=10)
+    else:
+        container.delete_item(name, name)
+    yield DELETE, verdict, sample.expectation, sample.column

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ingest.errors import ContractError
-from ingest.model.contract import Column, Contract, LogicalType, Protection, QueueBinding
+from ingest.model.container import ContainerBinding, FeedMode
+from ingest.model.contract import CHANGE_COLUMNS, Column, Contract, LogicalType, Protection, QueueBinding
 from ingest.model.expectation import Expectation
 
 __all__ = ["broken_document", "contract_document"]
@@ -29,8 +30,9 @@ def contract_document(contract: Contract) -> str:
 def broken_document(dataset: str, error: ContractError) -> str:
     """Markdown for a dataset whose contract cannot be used: the error, and what happens meanwhile."""
     return (
-        f"# {dataset}: the contract is broken\n\n```\n{error}\n```\n\nNothing is read from its queue until it is"
-        " mended; the messages wait there. `lakepost doctor` checks every contract."
+        f"# {dataset}: the contract is broken\n\n```\n{error}\n```\n\nNothing is read from its source until it is"
+        " mended: messages wait in their queue, changes of a container in its feed for as long as the account keeps"
+        " them. `lakepost doctor` checks every contract."
     )
 
 
@@ -38,9 +40,12 @@ def _source(contract: Contract) -> str:
     schedule = f"`{contract.schedule}` (UTC)" if contract.schedule else "only when triggered"
     if contract.wake_on_messages:
         schedule += ", and as soon as messages wait"
-    queues = "\n".join(f"- {_queue(source)}" for source in contract.queues)
+    sources = [_queue(source) for source in contract.queues]
+    if contract.container is not None:
+        sources = _container(contract.container)
+    listed = "\n".join(f"- {source}" for source in sources)
     return (
-        f"## Source\n\n{queues}\n\nRuns {schedule}. The event date is read from"
+        f"## Source\n\n{listed}\n\nRuns {schedule}. The event date is read from"
         f" {', then '.join(f'`{rule}`' for rule in contract.event_time)}; an unreadable one, or one outside"
         f" {contract.first_date} to {contract.last_date}, is `1970-01-01`."
     )
@@ -53,13 +58,41 @@ def _queue(source: QueueBinding) -> str:
     return f"{told}: dead letters, which wait in quarantine for a replay" if source.holds_dead_letters else told
 
 
+_TOLD = {
+    FeedMode.ALL_VERSIONS: (
+        "Every change is a row of the history, deletes too; what was changed before the first run is not: that begins"
+        " with the items that were there. Were changes ever kept for a shorter time than it took until the next run,"
+        " a snapshot takes their place: it finds what was deleted meanwhile, not when, and no version in between."
+    ),
+    FeedMode.LATEST_VERSION: (
+        "An item is a row each time that it is found changed, as it was by then. What this feed cannot tell: that an"
+        " item was deleted, also by time to live, so that it stays in the table of the items that are there; versions"
+        " between two runs; and whether an item is new."
+    ),
+}
+
+
+def _container(container: ContainerBinding) -> list[str]:
+    paths = ", ".join(f"`{path}`" for path in container.partition_key)
+    ranges = "its physical ranges" if container.feed_ranges is None else f"{container.feed_ranges} feed ranges"
+    told = f"Cosmos DB container `{container.name}`, partition key {paths}, read by {ranges}, mode `{container.mode}`"
+    return [told, _TOLD[container.mode]]
+
+
 def _columns(contract: Contract) -> str:
     lines = ["## Columns", "", "| column | type | required | rules | description |", "|---|---|---|---|---|"]
     for name, column in _flat(contract.columns):
         description = column.description + "".join(f" [{mark}]" for mark in _marks(column))
         cells = (f"`{name}`", _type(column), "yes" if column.required else "", _bounds(column), description)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    if contract.keeps_history:
+        hashed = ", the item's `key` as a keyed hash" if contract.hides_keys else ""
+        lines += ["", f"Of each change also {_listed(CHANGE_COLUMNS)}{hashed}."]
     return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _marks(column: Column) -> Iterator[str]:
@@ -125,7 +158,10 @@ def _reading(contract: Contract) -> str:
     name = contract.dataset
     days = f"SELECT event_date, count(*) FROM curated.{name} GROUP BY ALL ORDER BY ALL"  # noqa: S608 - shown, not run
     rejects = f"SELECT reason, expectation, value, detail FROM quarantine.{name} LIMIT 20"  # noqa: S608 - same
-    commands = (f"lakepost status {name}", f'lakepost sql "{days}"', f'lakepost sql "{rejects}"')
+    commands = [f"lakepost status {name}", f'lakepost sql "{days}"', f'lakepost sql "{rejects}"']
+    if contract.keeps_history:
+        changes = f"SELECT operation, count(*) FROM curated.{name}_changes GROUP BY ALL"  # noqa: S608 - same
+        commands.insert(2, f'lakepost sql "{changes}"')
     report = (
         f"What Great Expectations says of each batch is a page in the lake, `_lakepost/reports/{name}/….html`; the log"
         " of the task `curate` names it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from pathlib import Path as File
 from typing import Any
 
 from ingest.catalog.document import Document, Path, read_json, shown, suggestion
+from ingest.catalog.values import choice, whole
 from ingest.errors import ContractError
+from ingest.model.container import DELETES, SNAPSHOT, UPSERT
 from ingest.model.contract import Contract
 from ingest.model.delivery import Delivery
 from ingest.model.reason import Reason
@@ -22,6 +25,8 @@ __all__ = ["Sample", "read_samples"]
 _TEXTS = ("content_type", "content_encoding", "message_id", "type", "routing_key")
 _KEYS = ("why", "reason", "expectation", "column", "delivery")
 _DELIVERY_KEYS = ("body", "body_base64", "headers", "timestamp", *_TEXTS)
+_CHANGE_KEYS = ("operation", "key", "position")
+_OPERATIONS = ("create", "replace", SNAPSHOT, UPSERT, *DELETES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class Sample:
 
 def read_samples(folder: File, contract: Contract) -> list[Sample]:
     """The samples in `folder/valid` and `folder/invalid`, by name. Each delivery comes from the contract's queue.
+
+    Of a container it is a change: it says its `operation`, the `key` as `["id", partition key…]`, and as its `position`
+    the LSN.
 
     Raises:
         ContractError: for a file that is not a sample, or that expects what the contract cannot say.
@@ -80,11 +88,10 @@ def _sample(document: Document, name: str, contract: Contract) -> Sample:
         given = re.split(r"[.\[]", value.get(key) or "")[0]
         if value.get(key) is not None and given not in choices:
             raise document.wrong((key,), f"unknown {key} {shown(value[key])}", remedy=suggestion(given, choices))
-    source = _source(contract)
     return Sample(
         name=name,
         why=value["why"],
-        delivery=_delivery(document, source),
+        delivery=_delivery(document, contract),
         reason=None if reason is None else Reason(reason),
         expectation=value.get("expectation"),
         column=value.get("column"),
@@ -97,12 +104,12 @@ def _source(contract: Contract) -> str:
     return f"{contract.queues[0].exchange}/{contract.queues[0].queue}"
 
 
-def _delivery(document: Document, source: str) -> Delivery:
+def _delivery(document: Document, contract: Contract) -> Delivery:
     path: Path = ("delivery",)
     value = document.value.get("delivery")
     if not isinstance(value, dict):
         raise document.wrong(path, "missing", remedy='write "delivery": {"body": …, "message_id": …}')
-    document.only(path, value, _DELIVERY_KEYS)
+    document.only(path, value, _DELIVERY_KEYS + (_CHANGE_KEYS if contract.keeps_history else ()))
     for key in _TEXTS:
         if value.get(key) is not None and not isinstance(value[key], str):
             raise document.wrong((*path, key), f"{shown(value[key])} is not text", remedy="write text or null")
@@ -111,7 +118,7 @@ def _delivery(document: Document, source: str) -> Delivery:
         raise document.wrong((*path, "headers"), "not an object", remedy='write {"name": value}')
     return Delivery(
         body=_body(document, path, value),
-        source=source,
+        source=_source(contract),
         routing_key=value.get("routing_key") or "",
         headers=headers,
         content_type=value.get("content_type"),
@@ -119,7 +126,20 @@ def _delivery(document: Document, source: str) -> Delivery:
         message_id=value.get("message_id"),
         type=value.get("type"),
         timestamp=_time(document, (*path, "timestamp"), value.get("timestamp")),
+        **(_change(document, path, value) if contract.keeps_history else {}),
     )
+
+
+def _change(document: Document, path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change is beside its document, as fields of `Delivery`."""
+    operation = choice(document, (*path, "operation"), value.get("operation"), _OPERATIONS)
+    key = value.get("key")
+    if not isinstance(key, list) or len(key) < 2:  # noqa: PLR2004 - the id and one value of the partition key
+        remedy = 'write the id, then each value of the partition key: ["c-000001", "c-000001"]'
+        raise document.wrong((*path, "key"), f"{shown(key)} is not a list of two or more", remedy=remedy)
+    lsn = whole(document, (*path, "position"), value.get("position"), 0, 2**63 - 1)
+    written = json.dumps(key, ensure_ascii=False, separators=(",", ":"))
+    return {"operation": operation, "key": written, "position": lsn}
 
 
 def _body(document: Document, path: Path, value: Mapping[str, Any]) -> bytes:

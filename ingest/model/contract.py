@@ -214,6 +214,13 @@ class Contract:
         return self.container is not None
 
     @property
+    def hides_keys(self) -> bool:
+        """Whether an item's id or partition key is something that curated does not say plainly, or says whose it is."""
+        fields = self.container.key_fields if self.container is not None else frozenset()
+        told = (column for column in self.columns if column.field in fields)
+        return any(column.protection is not None or column.name == self.erasure_key for column in told)
+
+    @property
     def reserved(self) -> tuple[str, ...]:
         """Names that are no column's of the contract: curate has columns of its own."""
         return SYSTEM_COLUMNS + (CHANGE_COLUMNS if self.keeps_history else ())

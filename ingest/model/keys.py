@@ -36,9 +36,22 @@ class Keys:
         Raises:
             ConfigurationError: there is none.
         """
+        return self._ids[0]
+
+    @property
+    def oldest(self) -> str:
+        """The id of the key that stays the same when a new one is put in front.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        return self._ids[-1]
+
+    @property
+    def _ids(self) -> list[str]:
         if not self.by_id:
             raise ConfigurationError("LAKEPOST_PII_KEYS is not set: nothing to hash with", remedy=HOW_TO_MAKE_A_KEY)
-        return next(iter(self.by_id))
+        return list(self.by_id)
 
     def hashed(self, text: str, key: str | None = None) -> str:
         """`text` under the key of that id, by default the current one."""

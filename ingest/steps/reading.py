@@ -18,6 +18,7 @@ from ingest.model.contract import Contract
 from ingest.model.ports import Decode, Validator
 from ingest.model.tables import RAW, RESCUED
 from ingest.model.verdict import Decoded, indexed, joined
+from ingest.steps.changes import TOLD, are_deletes, told
 from ingest.steps.identity import has_identity
 
 __all__ = ["Read", "read_batch"]
@@ -29,7 +30,7 @@ _WITH_PAYLOAD = ("body", "headers")
 class Read:
     """`raw` (n): `tables.RAW` in (`window`, `row`) order; of rows that are not `held` (n) without body and headers.
 
-    `decoded` is of `raw`.
+    `decoded` is of `raw`. Of a container `raw` is `changes.TOLD`: what headers said of changes is taken out before.
     """
 
     raw: pa.Table
@@ -61,7 +62,7 @@ def read_batch(pieces: Iterable[pa.Table], contract: Contract, decode: Decode, v
     def part(raw: pa.Table) -> _Part:
         decoded = decode(raw, contract)
         held = _doubtful(raw, decoded, contract, validator)
-        return _Part(_without_payload(raw, held), decoded, held)
+        return _Part(_without_payload(told(raw, contract), held), decoded, held)
 
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
@@ -88,6 +89,7 @@ def _doubtful(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Va
     plain = pc.and_(plain, has_identity(raw["event_id"].take(decoded.index), contract))
     if contract.unknown_fields.refuses:
         plain = pc.and_(plain, pc.is_null(decoded.rows[RESCUED]))
+    plain = pc.or_(plain, are_deletes(raw, contract).take(decoded.index))
     held = np.ones(raw.num_rows, dtype=np.bool_)
     held[index] = ~plain.to_numpy(zero_copy_only=False)
     return held
@@ -106,7 +108,7 @@ def _together(parts: list[_Part], contract: Contract) -> Read:
     """The parts as one batch, in its order; `parts` is emptied, so that no more than a column is there twice."""
     starts = np.cumsum([0, *(part.raw.num_rows for part in parts)])
     decoded = joined([part.decoded.shifted(at) for part, at in zip(parts, starts.tolist(), strict=False)], contract)
-    raw = pa.concat_tables([RAW.empty_table(), *(part.raw for part in parts)])
+    raw = pa.concat_tables([(TOLD if contract.keeps_history else RAW).empty_table(), *(part.raw for part in parts)])
     held = np.concatenate([np.zeros(0, np.bool_), *(part.held for part in parts)])
     parts.clear()
     order = _order(raw)

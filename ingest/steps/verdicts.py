@@ -20,6 +20,7 @@ from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
 from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema, occurrences
 from ingest.model.verdict import Decoded, indexed
+from ingest.steps.changes import are_deletes, item_keys, told
 from ingest.steps.dead_letters import as_origin
 from ingest.steps.identity import has_identity
 from ingest.steps.learning import learnable
@@ -131,24 +132,27 @@ def weigh(raw: pa.Table, contract: Contract, decode: Decode, validator: Validato
 
 
 def judged(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Validator) -> Weighed:
-    """Judge each decoded row of `raw` by itself."""
+    """Judge each decoded row of `raw` by itself; a container's deletes are valid once they are decoded."""
     rows, index = decoded.rows, decoded.index
     named = has_identity(raw["event_id"].take(index), contract)
     refused = [decoded.rejects, _anonymous(index.filter(pc.invert(named)))]
     rows, index = _kept(rows, index, named)
+    deletes = are_deletes(raw, contract).take(index)
     if contract.unknown_fields.refuses:
-        alone = pc.is_null(rows[RESCUED])
+        alone = pc.or_(pc.is_null(rows[RESCUED].combine_chunks()), deletes)
         refused.append(_with_unknown_fields(*_kept(rows, index, pc.invert(alone))))
-        rows, index = _kept(rows, index, alone)
-    found = validator.rows(rows, contract)
-    rejects = veiled(pa.concat_tables([*refused, _at(found.rejects, index)]), contract)
-    valid, index = _kept(rows, index, found.valid)
+        rows, index, deletes = *_kept(rows, index, alone), deletes.filter(alone)
+    judged, places = _kept(rows, index, pc.invert(deletes))
+    found = validator.rows(judged, contract)
+    rejects = veiled(pa.concat_tables([*refused, _at(found.rejects, places)]), contract)
+    valid, index = _kept(rows, index, pc.replace_with_mask(deletes, pc.invert(deletes), found.valid))
     return Weighed(valid, index, rejects, found.failed, found.report, decoded.unknown)
 
 
 def _kept(rows: pa.Table, index: pa.Array, keep: pa.Array | pa.ChunkedArray) -> tuple[pa.Table, pa.Array]:
     if pc.all(keep).as_py() is not False:
         return rows, index
+    keep = keep.combine_chunks() if isinstance(keep, pa.ChunkedArray) else keep
     return rows.filter(keep), index.filter(keep)
 
 
@@ -168,12 +172,13 @@ def settle(
     `erased` rows by event date were set aside before and are records all the same.
     """
     rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
-    named = as_origin(raw).drop_columns(["body", "headers"])
+    named = _without_payload(raw, contract)
     identities = named.select(["source", "event_id", "event_date"]).take(index)
     kept = first(identities, known, contract)
     again = identities["event_date"].filter(pc.invert(kept))
     rows, index = rows.filter(kept), index.filter(kept)
-    failed = {**weighed.failed, **validator.whole(rows, contract)}
+    judged = rows.filter(pc.invert(are_deletes(named, contract).take(index)))
+    failed = {**weighed.failed, **validator.whole(judged, contract)}
     return Verdicts(
         records=raw.num_rows + sum(erased.values()),
         curated=_curated(rows, named.take(index), contract, batch, keys),
@@ -191,9 +196,13 @@ def stamped(
     weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int, keys: Keys = NO_KEYS
 ) -> tuple[pa.Table, pa.Table]:
     """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
-    named = as_origin(raw).drop_columns(["body", "headers"])
+    named = _without_payload(raw, contract)
     valid = _curated(weighed.rows, named.take(weighed.index), contract, batch, keys)
     return valid, _quarantine(weighed.rejects, raw, contract, batch)
+
+
+def _without_payload(raw: pa.Table, contract: Contract) -> pa.Table:
+    return as_origin(told(raw, contract)).drop_columns(["body", "headers"])
 
 
 def _anonymous(index: pa.Array) -> pa.Table:
@@ -257,6 +266,8 @@ def _far_apart(keys: pa.Table, is_first: pa.Array, again: pa.Array, reach: dt.ti
 def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: int, keys: Keys) -> pa.Table:
     schema, rows = curated_schema(contract), protected(rows, contract, keys)
     columns = {name: rows[name] for name in rows.schema.names}
+    if contract.keeps_history:
+        columns["key"] = item_keys(raw["key"], contract, keys)
     columns |= {name: raw[name] for name in schema.names if name not in columns and name != "batch"}
     columns["batch"] = pa.repeat(pa.scalar(batch, pa.int64()), raw.num_rows)
     return pa.table([columns[name] for name in schema.names], schema=schema)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest import catalog
+from ingest.catalog.samples import _OPERATIONS
 from ingest.errors import ContractError
 from ingest.model.reason import Reason
 from tests.catalog.orders import CONTRACT, SCHEMAS, SUITE, assert_says
@@ -35,6 +37,35 @@ class TestSamples:
         assert by_name["invalid/no_message_id"].delivery.message_id is None
         assert by_name["invalid/required_null"].expectation == "expect_column_values_to_not_be_null"
 
+    def test_of_a_container_are_its_changes(self) -> None:
+        by_name = {sample.name: sample for sample in catalog.samples(SCHEMAS, "customers")}
+        assert {one.delivery.operation for one in by_name.values()} == set(_OPERATIONS)
+        expired = by_name["valid/expired"].delivery
+        assert (expired.source, expired.operation, expired.position) == ("shop/customers", "delete", 1204)
+        assert (expired.key, expired.headers["ttl_expired"]) == ('["c-004712","c-004712"]', True)
+
+    @pytest.mark.parametrize(
+        ("change", "words", "remedy"),
+        [
+            ({"operation": "deleted"}, ["delivery.operation", "deleted"], "`delete`"),
+            ({"operation": None}, ["delivery.operation"], "create"),
+            ({"key": "c-1"}, ["delivery.key", "c-1"], "partition key"),
+            ({"key": ["c-1"]}, ["delivery.key"], "partition key"),
+            ({"position": None}, ["delivery.position"], "whole number"),
+            ({"lsn": 7}, ["delivery.lsn"], "write one of"),
+        ],
+    )
+    def test_a_file_that_is_no_change(
+        self, tmp_path: Path, change: dict[str, Any], words: list[str], remedy: str
+    ) -> None:
+        shutil.copytree(SCHEMAS / "customers", tmp_path / "customers")
+        file = tmp_path / "customers" / "samples" / "valid" / "deleted.json"
+        sample = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps(sample | {"delivery": sample["delivery"] | change}), "utf-8")
+        with pytest.raises(ContractError) as caught:
+            catalog.samples(tmp_path, "customers")
+        assert_says(caught.value, "deleted.json", *words, remedy=remedy)
+
     @pytest.mark.parametrize(
         ("change", "words", "remedy"),
         [
@@ -51,6 +82,7 @@ class TestSamples:
             ({"delivery": {"body_base64": "?"}}, ["delivery.body_base64"], "base64"),
             ({"delivery": {"body": "", "message_id": 7}}, ["delivery.message_id"], "text or null"),
             ({"delivery": {"body": "", "messageid": "7"}}, ["delivery.messageid"], "`message_id`"),
+            ({"delivery": {"body": "", "operation": "create"}}, ["delivery.operation"], "write one of"),
             ({"delivery": {"body": "", "headers": []}}, ["delivery.headers"], "{"),
             ({"delivery": {"body": "", "timestamp": "2026-11-20T16:05:09"}}, ["delivery.timestamp"], "zone"),
             ({"delivery": {"body": "", "timestamp": "2026-11-20T16:05:09.5Z"}}, ["delivery.timestamp"], "whole"),

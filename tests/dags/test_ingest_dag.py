@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -140,6 +141,20 @@ def test_the_page_of_a_dataset_tells_what_its_contract_says(dag: DAG, contract: 
         assert said in page
     assert {"lakepost", *contract.tags} <= set(dag.tags)
     assert dag.get_task("land").owner == contract.owner
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [("AllVersionsAndDeletes", "Every change is a row"), ("LatestVersion", "cannot tell: that an item was deleted")],
+)
+def test_the_page_of_a_container_tells_what_its_feed_cannot(schemas: Path, mode: str, says: str) -> None:
+    shipped = Path(__file__).parents[2] / "schemas" / "customers"
+    shutil.copytree(shipped, schemas / "customers")
+    contract = schemas / "customers" / catalog.CONTRACT_FILE
+    contract.write_text(contract.read_text().replace("[/id]\n", f"[/id]\n          mode: {mode}\n"))
+    page = str(ingest_dags(schemas)["ingest__customers"].doc_md)
+    for said in ("`shop/customers`", "`/id`", f"`{mode}`", says, "`expired`", "customers_changes"):
+        assert said in page
 
 
 def test_a_description_cannot_end_its_cell_of_the_table(contract: Contract, schemas: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_folder_parses_without_errors_and_only_dag_files_are_parsed(
     parsed: dict[str, Any], dags_folder: Path
 ) -> None:
     assert parsed["errors"] == {}
-    for dataset in ("deliveries", "orders", "stock"):
+    for dataset in ("customers", "deliveries", "orders", "stock"):
         assert {f"{verb}__{dataset}" for verb in ("ingest", "rebuild", "replay")} <= set(parsed["dags"])
     assert parsed["files"] == [str(dags_folder / "ingest_datasets.py")]
 
