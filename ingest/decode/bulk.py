@@ -85,17 +85,25 @@ class _Run:
 
 
 class Reader:
-    """Reads lines numbered under `key` as the payload fields of `columns`."""
+    """Reads lines numbered under `key` as the payload fields of `columns`.
 
-    def __init__(self, columns: tuple[Column, ...], key: str) -> None:
+    Those of `passed` may stand beside them: they are looked at as columns only to know that they are no others.
+    """
+
+    def __init__(self, columns: tuple[Column, ...], key: str, passed: tuple[Column, ...] = ()) -> None:
         self.columns = columns
         self.key = key
-        field = pa.field(key, pa.int32())
-        self._schema = pa.schema([field, *reading_schema(columns)])
-        strict = pa.schema([field, *reading_schema(columns, decimals_as_numbers=True)])
-        self._as_they_are = {mode: _parse_options(self._schema, mode) for mode in _UNEXPECTED}
-        self._strictly = {mode: _parse_options(strict, mode) for mode in _UNEXPECTED}
+        self._allowed = (*columns, *passed)
+        self._schema = pa.schema([pa.field(key, pa.int32()), *reading_schema(columns)])
+        self._as_they_are = {mode: self._options(mode) for mode in _UNEXPECTED}
+        self._strictly = {mode: self._options(mode, decimals_as_numbers=True) for mode in _UNEXPECTED}
         self._suspicion = _quoted_decimal(columns)
+
+    def _options(self, unexpected: str, *, decimals_as_numbers: bool = False) -> pj.ParseOptions:
+        columns = self.columns if unexpected == "ignore" else self._allowed
+        read = reading_schema(columns, decimals_as_numbers=decimals_as_numbers)
+        schema = pa.schema([pa.field(self.key, pa.int32()), *read])
+        return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
 
     def read(self, texts: pa.Array, numbers: Numbers) -> Reading:
         """Read the texts (n), each of which begins an object; those that do not parse get a finding."""
@@ -104,10 +112,10 @@ class Reader:
             return Reading(self._parse(lines, numbers, _Mode.ALONE), numbers, np.zeros(len(numbers), np.bool_), {})
         except _Refused:
             bodies = texts.cast(pa.binary())
-        is_usual = usual(bodies, self.columns)
+        is_usual = usual(bodies, self._allowed)
         others = np.flatnonzero(~is_usual)
         guesses = np.full(len(lines), Guess.BAD, np.int8)
-        guesses[others] = guess(bodies.take(pa.array(others)).to_pylist(), self.columns)
+        guesses[others] = guess(bodies.take(pa.array(others)).to_pylist(), self.columns, self._allowed)
         runs: list[_Run] = []
         for mode, chosen in (
             (_Mode.USUAL, is_usual),
@@ -231,11 +239,7 @@ class Reader:
         found = table.column(0)
         if len(found) != len(numbers) or found.null_count or not np.array_equal(found.to_numpy(), numbers):
             raise _Refused
-        return table.remove_column(0)
-
-
-def _parse_options(schema: pa.Schema, mode: str) -> pj.ParseOptions:
-    return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=mode)
+        return table.select(self._schema.names[1:])
 
 
 def _has_no_number(line: bytes) -> bool:

@@ -19,6 +19,7 @@ from ingest.decode.learned import kind_of, taken
 from ingest.decode.media import undecodable
 from ingest.decode.shape import Fault, convert
 from ingest.decode.unknown import Fields, Member, cut, unknown_members, written
+from ingest.model.container import ITEM_NUMBERS, ITEM_TEXTS
 from ingest.model.contract import Column, Contract, LogicalType, UnknownFields
 from ingest.model.reason import Reason
 from ingest.model.tables import REJECTS, RESCUED, arrow_type
@@ -46,8 +47,18 @@ class Plan:
     def of(cls, contract: Contract) -> Plan:
         """Numbers lines under a name that no body can know."""
         learns = contract.unknown_fields is UnknownFields.EVOLVE
-        reader = Reader(contract.columns, secrets.token_hex(8))
-        return cls(reader, Fields.of(contract.columns), contract.learned, learns)
+        passed = _passed(contract)
+        reader = Reader(contract.columns, secrets.token_hex(8), passed)
+        return cls(reader, Fields.of((*contract.columns, *passed)), contract.learned, learns)
+
+
+def _passed(contract: Contract) -> tuple[Column, ...]:
+    """What Cosmos DB writes into items itself, but for what a column takes: as columns that nobody gets."""
+    if contract.container is None:
+        return ()
+    taken = {column.field for column in contract.columns}
+    kinds = dict.fromkeys(ITEM_TEXTS, LogicalType.STRING) | dict.fromkeys(ITEM_NUMBERS, LogicalType.INTEGER)
+    return tuple(Column(name, name, kind) for name, kind in kinds.items() if name not in taken)
 
 
 def decode_chunk(raw: pa.Table, first: int, plan: Plan) -> Decoded:

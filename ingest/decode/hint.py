@@ -35,9 +35,12 @@ class Guess(IntEnum):
     BAD = 2
 
 
-def guess(bodies: Sequence[bytes | str], columns: tuple[Column, ...]) -> npt.NDArray[np.int8]:
-    """A `Guess` for each body (n), by a strict JSON decoder for these columns."""
-    alone, beside = (_decoder(columns, alone=alone).decode for alone in (True, False))
+def guess(
+    bodies: Sequence[bytes | str], columns: tuple[Column, ...], allowed: tuple[Column, ...] | None = None
+) -> npt.NDArray[np.int8]:
+    """A `Guess` for each body (n), by a strict JSON decoder for these columns; those `allowed` are no fields beside."""
+    alone = _decoder(columns if allowed is None else allowed, alone=True).decode
+    beside = _decoder(columns, alone=False).decode
     guesses = bytearray(len(bodies))  # zeros: all good
     for at, body in enumerate(bodies):
         try:

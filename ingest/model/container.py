@@ -12,6 +12,8 @@ __all__ = [
     "DELETE",
     "DELETES",
     "INFERRED",
+    "ITEM_NUMBERS",
+    "ITEM_TEXTS",
     "SNAPSHOT",
     "UPSERT",
     "ContainerBinding",
@@ -32,6 +34,10 @@ INFERRED = "delete (inferred)"
 
 DELETES = (DELETE, INFERRED)
 """Operations of which the body holds nothing but the item's id and partition key."""
+
+
+ITEM_TEXTS, ITEM_NUMBERS = ("_rid", "_self", "_etag", "_attachments"), ("_ts", "_lsn")
+"""Members that Cosmos DB writes into every item itself: no fields of who sent it."""
 
 
 class FeedMode(StrEnum):

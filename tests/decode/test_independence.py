@@ -67,7 +67,7 @@ def test_every_nasty_body_gets_the_same_verdict_alone_between_good_ones_and_amon
 @pytest.mark.parametrize("hint", Guess)
 def test_the_hint_decides_nothing(monkeypatch: pytest.MonkeyPatch, hint: Guess) -> None:
     alone = [_verdicts([body])[0] for body in NASTY]
-    monkeypatch.setattr(bulk, "guess", lambda texts, _: np.full(len(texts), hint, dtype=np.int8))
+    monkeypatch.setattr(bulk, "guess", lambda texts, *_: np.full(len(texts), hint, dtype=np.int8))
     assert _verdicts(list(NASTY)) == alone
 
 
