@@ -52,7 +52,8 @@ def land(
 
     `start` is for streams: one that was landed before is read again from there up to its stored position, which stays
     where it is; one that was not is landed from there. `from_beginning` takes a new snapshot of a container, whatever
-    was landed of it before. `feed_range` lands only that one of its `feed_ranges`.
+    was landed of it before. `feed_range` lands only that one of its `feed_ranges`, with its
+    part of the request units of a run.
 
     With `stop_on_signals`, SIGTERM or SIGINT commits and acknowledges the window under way and ends; a
     second one abandons it, and the broker gives it again.
@@ -71,6 +72,8 @@ def land(
         max_seconds=max_seconds,
     )
     most = settings.cosmos_request_units
+    if most is not None and feed_range is not None:
+        most /= len(feed_ranges(settings, dataset))
     begun, units = time.monotonic(), RequestUnits(math.inf if most is None else most)
     sources = sources_of(settings, contract, lake, start=start, anew=from_beginning, feed_range=feed_range, units=units)
     landed = asyncio.run(

@@ -1,10 +1,12 @@
-"""Settings from Airflow Connections: `lakepost_rabbitmq` and `lakepost_lake`, else the environment.
+"""Settings from Airflow Connections: `lakepost_rabbitmq`, `lakepost_cosmos`, `lakepost_lake`, else the environment.
 
 ====================  ==========================================================================
 `lakepost_rabbitmq`   host, port, login, password, schema (the virtual host), extra `{"tls": true}`;
                       with it the extras `ca_file`, `cert_file`, `key_file` (paths on the workers) and
                       `server_name`, each as LAKEPOST_RABBITMQ_…, which counts where one is not given;
                       no login and a `cert_file`: the client certificate says who we are
+`lakepost_cosmos`     the account's endpoint as host, or as extra `endpoint`; its key as password, without one
+                      the identity that the worker has in Azure; extra `request_units`: what a run of land may use
 `lakepost_lake`       extra `{"url": "file:///…"}`; or the folder's path, or the URL, as host;
                       extra `pii_keys`: the keys of protected columns and of erasures
 ====================  ==========================================================================
@@ -26,8 +28,9 @@ from lakepost_url import RABBITMQ, extra_of, url_of
 if TYPE_CHECKING:
     from ingest.settings import Settings
 
-__all__ = ["LAKE", "RABBITMQ", "lake_url", "pii_keys", "rabbitmq_url", "task_settings"]
+__all__ = ["COSMOS", "LAKE", "RABBITMQ", "cosmos_settings", "lake_url", "pii_keys", "rabbitmq_url", "task_settings"]
 
+COSMOS = "lakepost_cosmos"
 LAKE = "lakepost_lake"
 
 
@@ -39,12 +42,13 @@ def task_settings(schemas_dir: Path) -> Settings:
     """
     from ingest.settings import load_settings  # noqa: PLC0415 - pydantic stays out of DAG parsing
 
-    rabbitmq, lake = _defined(RABBITMQ), _defined(LAKE)
+    rabbitmq, cosmos, lake = _defined(RABBITMQ), _defined(COSMOS), _defined(LAKE)
     return load_settings(
         schemas_dir=schemas_dir,
         rabbitmq_url=None if rabbitmq is None else rabbitmq_url(rabbitmq),
         lake_url=None if lake is None else lake_url(lake),
         pii_keys=None if lake is None else pii_keys(lake),
+        **({} if cosmos is None else cosmos_settings(cosmos)),
     )
 
 
@@ -53,6 +57,22 @@ def rabbitmq_url(connection: Connection) -> str:
     if connection.password:
         mask_secret(quote(connection.password, safe=""))  # Airflow masks the password itself, not its quoted form
     return url_of(connection)
+
+
+def cosmos_settings(connection: Connection) -> dict[str, str]:
+    """The settings of the account. An empty key is one: the environment's belongs to another account."""
+    extra = extra_of(connection)
+    endpoint = str(extra.get("endpoint") or connection.host or "")
+    if not endpoint:
+        raise ConfigurationError(
+            f"Connection {COSMOS} has no endpoint", remedy="set https://ACCOUNT.documents.azure.com as its host"
+        )
+    if "://" not in endpoint:  # of a Connection that was given as a URI
+        scheme = "http" if "http" in {connection.conn_type, connection.schema} else "https"
+        endpoint = f"{scheme}://{endpoint}{f':{connection.port}' if connection.port else ''}"
+    told = {"cosmos_endpoint": endpoint, "cosmos_key": connection.password or ""}
+    units = extra.get("request_units")
+    return told if units is None else told | {"cosmos_request_units": str(units)}
 
 
 def lake_url(connection: Connection) -> str:

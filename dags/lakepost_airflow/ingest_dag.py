@@ -1,4 +1,9 @@
-"""`ingest__<dataset>` out of a dataset's contract: land, then curate, on the contract's schedule."""
+"""`ingest__<dataset>` out of a dataset's contract: land, then curate, on the contract's schedule.
+
+A container is landed by one task per feed range. curate waits for all of them: a run publishes the asset for all that
+was there when it began, or not at all. Where a range fails, what the others landed stays in raw, pending, and the next
+run's curate takes it; so nothing is lost, and nothing is published of which a part is missing.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,9 @@ from lakepost_trigger import MessagesWaiting
 
 __all__ = ["ingest_dag", "ingest_dags"]
 
+_RANGES_AT_ONCE = 8
+"""Each is a process of some 300 MB, and all of them commit to one table."""
+
 
 def ingest_dags(schemas_dir: Path) -> dict[str, DAG]:
     """One DAG per dataset under `schemas_dir`, by DAG id.
@@ -37,6 +45,7 @@ def ingest_dag(contract: Contract, schemas_dir: Path) -> DAG:
     Raises:
         ContractError: the contract's schedule is no cron expression.
     """
+    call = {"dataset": contract.dataset, "schemas_dir": str(schemas_dir)}
     with DAG(
         dag_id=f"ingest__{contract.dataset}",
         description=_first_line(contract.description),
@@ -46,16 +55,28 @@ def ingest_dag(contract: Contract, schemas_dir: Path) -> DAG:
         max_active_runs=1,
         tags=sorted({"lakepost", "ingest", *contract.tags}),
         default_args={"owner": contract.owner or "lakepost"},
-        params=_params(),
+        params=_params(contract),
     ) as dag:
-        call = {"dataset": contract.dataset, "schemas_dir": str(schemas_dir)}
         asset = tasks.curated_asset(contract.dataset)
-        land = task(execution_timeout=TASK_TIMEOUTS["land"], **RETRIES)(tasks.land)
         curate = task(execution_timeout=TASK_TIMEOUTS["curate"], inlets=[asset], outlets=[asset], **RETRIES)(
             tasks.curate
         )
-        land(**call) >> curate(**call)
+        _land(contract, call) >> curate(**call)
     return dag
+
+
+def _land(contract: Contract, call: dict[str, str]) -> Any:
+    """The task that lands the dataset; mapped over the feed ranges where a container is read by several."""
+    how: dict[str, Any] = {"execution_timeout": TASK_TIMEOUTS["land"], **RETRIES}
+    if contract.container is None or contract.container.feed_ranges == 1:
+        return task(**how)(tasks.land)(**call)
+    ranges = task(execution_timeout=TASK_TIMEOUTS["feed_ranges"], **RETRIES)(tasks.feed_ranges)(**call)
+    mapped = task(
+        max_active_tis_per_dagrun=_RANGES_AT_ONCE,
+        map_index_template="{{ task.op_kwargs['feed_range'] }}",
+        **how,
+    )(tasks.land)
+    return mapped.partial(**call).expand(feed_range=ranges)
 
 
 def _dag_or_broken(schemas_dir: Path, dataset: str) -> DAG:
@@ -85,7 +106,7 @@ def _broken_dag(dataset: str, error: ContractError) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["lakepost", "ingest", "broken contract"],
-        params=_params(),
+        params=_PARAMS,
     ) as dag:
         task(contract)()
     return dag
@@ -121,23 +142,31 @@ def _waiting_asset(contract: Contract) -> Asset:
     )
 
 
-def _params() -> dict[str, Param]:
-    return {
-        "accept": Param(
-            default=False,
-            type="boolean",
-            title="Accept the rejects",
-            description="Open a closed gate for this run: rejected rows go to quarantine, the others are published.",
-        ),
-        "max_messages": Param(
-            default=None,
-            type=["null", "integer"],
-            minimum=1,
-            title="At most so many messages",
-            description="land takes no more than this; empty: all that wait at the start.",
-        ),
-    }
+def _params(contract: Contract) -> dict[str, Param]:
+    return _PARAMS if contract.container is None else {"accept": _ACCEPT, "from_beginning": _FROM_BEGINNING}
 
 
 def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
+
+
+_ACCEPT = Param(
+    default=False,
+    type="boolean",
+    title="Accept the rejects",
+    description="Open a closed gate for this run: rejected rows go to quarantine, the others are published.",
+)
+_MAX_MESSAGES = Param(
+    default=None,
+    type=["null", "integer"],
+    minimum=1,
+    title="At most so many messages",
+    description="land takes no more than this; empty: all that wait at the start.",
+)
+_FROM_BEGINNING = Param(
+    default=False,
+    type="boolean",
+    title="From the beginning",
+    description="land takes a new snapshot of the container, whatever was landed of it before, and goes on from there.",
+)
+_PARAMS = {"accept": _ACCEPT, "max_messages": _MAX_MESSAGES}

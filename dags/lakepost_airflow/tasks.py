@@ -15,7 +15,7 @@ from lakepost_airflow.connections import task_settings
 if TYPE_CHECKING:
     from ingest.settings import Settings
 
-__all__ = ["compact", "curate", "curated_asset", "land", "rebuild", "replay", "vacuum"]
+__all__ = ["compact", "curate", "curated_asset", "feed_ranges", "land", "rebuild", "replay", "vacuum"]
 
 
 def curated_asset(dataset: str) -> Asset:
@@ -23,13 +23,25 @@ def curated_asset(dataset: str) -> Asset:
     return Asset(name=f"curated/{dataset}", uri=f"lakepost://curated/{dataset}", group="lakepost")
 
 
-def land(dataset: str, schemas_dir: str) -> dict[str, Any]:
-    """Source → raw, then acknowledge. Returns the account (XCom: counts and versions only)."""
+def feed_ranges(dataset: str, schemas_dir: str) -> list[str]:
+    """The names of the feed ranges that the dataset's container is read by, each of which is landed by a task."""
     from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
 
-    params = get_current_context()["params"]
-    account = api.land(task_settings(Path(schemas_dir)), dataset, max_messages=params["max_messages"])
-    return account.to_dict()
+    return api.feed_ranges(task_settings(Path(schemas_dir)), dataset)
+
+
+def land(dataset: str, schemas_dir: str, feed_range: str | None = None) -> dict[str, Any]:
+    """Source → raw, then acknowledge; of a container only the `feed_range` where one is given.
+
+    Returns the account (XCom: counts and versions only).
+    """
+    from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
+
+    params, settings = get_current_context()["params"], task_settings(Path(schemas_dir))
+    if "from_beginning" not in params:
+        return api.land(settings, dataset, max_messages=params["max_messages"]).to_dict()
+    anew = bool(params["from_beginning"])
+    return api.land(settings, dataset, from_beginning=anew, feed_range=feed_range).to_dict()
 
 
 def curate(dataset: str, schemas_dir: str) -> dict[str, Any]:

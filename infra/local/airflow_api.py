@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import httpx
 
-__all__ = ["AirflowApi", "AirflowRefused", "OnChange"]
+__all__ = ["AirflowApi", "AirflowRefused", "OnChange", "named"]
 
 FINISHED = frozenset({"success", "failed"})
 _POLL_SECONDS = 0.3
 
 OnChange = Callable[[Mapping[str, str]], None]
-"""Called with task id → state whenever a task of the awaited run changed its state."""
+"""Called with task → state, as `task_states` has them, whenever a task of the awaited run changed its state."""
 
 
 class AirflowRefused(RuntimeError):
@@ -122,23 +122,26 @@ class AirflowApi:
             time.sleep(_POLL_SECONDS)
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The run's task instances (`task_id`, `state`, `try_number`, `start_date`, `duration`, …)."""
+        """The run's task instances (`task_id`, `map_index`, `state`, `try_number`, `start_date`, `duration`, …)."""
         return list(self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """Task id → state; `none` where the scheduler has not looked at it yet."""
-        return {task["task_id"]: task["state"] or "none" for task in self.task_instances(dag_id, run_id)}
+        """Task → state, of a mapped task each instance as `task[0]`; `none`: the scheduler has not looked at it yet."""
+        return {named(task): task["state"] or "none" for task in self.task_instances(dag_id, run_id)}
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1) -> str:
         """The log of one try as text, one event a line, errors with their class and message."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
-        answer = self._ask("GET", path, params={"full_content": True}, headers={"Accept": "application/json"})
+        params = {"full_content": True, "map_index": map_index}
+        answer = self._ask("GET", path, params=params, headers={"Accept": "application/json"})
         return "\n".join(_line(entry) for entry in answer["content"])
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """What the task returned (or pushed under `key`)."""
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", *, map_index: int = -1
+    ) -> Any:  # fmt: skip
+        """What the task, or that instance of a mapped one, returned (or pushed under `key`)."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self._ask("GET", path)["value"]
+        return self._ask("GET", path, params={"map_index": map_index})["value"]
 
     def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The asset events that the run published (`name`, `uri`, `partition_key`, `extra`, …)."""
@@ -155,6 +158,11 @@ class AirflowApi:
         if not answer.is_success:
             raise AirflowRefused(f"{method} {path}: {answer.status_code} {answer.text}")
         return dict(answer.json())
+
+
+def named(task: Mapping[str, Any]) -> str:
+    """The task's id; of an instance of a mapped one with its place: `land[0]`."""
+    return str(task["task_id"]) if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
 
 
 def _line(entry: Any) -> str:

@@ -14,6 +14,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
@@ -30,12 +31,19 @@ _LAST_PORT = 65_535
 _DEFAULTS = {BROKER_PORT: 5673, AIRFLOW_PORT: 8080}
 
 
+class Account(Protocol):
+    """A Cosmos DB account that runs here: where it answers, and its key."""
+
+    endpoint: str
+    key: str
+
+
 class StackError(Exception):
     """The stack cannot go up; the message says why and what to do."""
 
 
-def airflow_connections(broker_url: str, lake: Path) -> dict[str, str]:
-    """The environment variables that define Airflow's Connections to the broker and to the lake's folder."""
+def airflow_connections(broker_url: str, lake: Path, account: Account | None = None) -> dict[str, str]:
+    """The environment variables that define Airflow's Connections: broker, lake's folder, Cosmos DB account."""
     url = urlsplit(broker_url)
     rabbitmq = {
         "conn_type": "amqp",
@@ -45,10 +53,14 @@ def airflow_connections(broker_url: str, lake: Path) -> dict[str, str]:
         "password": unquote(url.password or ""),
         "schema": unquote(url.path[1:]) or "/",
     }
-    return {
+    told = {
         "AIRFLOW_CONN_LAKEPOST_RABBITMQ": json.dumps(rabbitmq),
         "AIRFLOW_CONN_LAKEPOST_LAKE": json.dumps({"conn_type": "file", "extra": {"url": lake.as_uri()}}),
     }
+    if account is not None:
+        cosmos = {"conn_type": "generic", "host": account.endpoint, "password": account.key}
+        told["AIRFLOW_CONN_LAKEPOST_COSMOS"] = json.dumps(cosmos)
+    return told
 
 
 class Stack:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 __all__ = ["LONGEST_TASK", "SPARED_HOURS", "TASK_TIMEOUTS", "Compacted", "Vacuumed"]
 
 TASK_TIMEOUTS = {
+    "feed_ranges": dt.timedelta(minutes=10),
     "land": dt.timedelta(hours=1),
     "curate": dt.timedelta(hours=2),
     "rebuild": dt.timedelta(hours=2),

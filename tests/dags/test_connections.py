@@ -16,8 +16,9 @@ from ingest.errors import ConfigurationError
 from ingest.sources.address import Address
 from ingest.sources.tls import Tls
 from lakepost_airflow import connections
-from lakepost_airflow.connections import lake_url, rabbitmq_url, task_settings
+from lakepost_airflow.connections import cosmos_settings, lake_url, rabbitmq_url, task_settings
 
+_ACCOUNT = "https://shop.documents.azure.com:443/"
 _AWKWARD = "p@ss/w:rd?#%é"
 
 
@@ -29,6 +30,11 @@ def _rabbitmq(**parts: Any) -> Connection:
 def _lake(**parts: Any) -> Connection:
     given: dict[str, Any] = {"conn_type": "file"}
     return Connection(conn_id=connections.LAKE, **given | parts)
+
+
+def _cosmos(**parts: Any) -> Connection:
+    given: dict[str, Any] = {"conn_type": "generic", "host": _ACCOUNT, "password": "a2V5=="}
+    return Connection(conn_id=connections.COSMOS, **given | parts)
 
 
 def test_every_part_of_the_brokers_url_survives_quoting() -> None:
@@ -80,6 +86,41 @@ def test_the_keys_of_protected_columns_come_from_the_lakes_extra_and_are_masked(
 
 
 @pytest.mark.parametrize(
+    ("connection", "endpoint"),
+    [
+        (_cosmos(), _ACCOUNT),
+        (_cosmos(host=None, extra=json.dumps({"endpoint": _ACCOUNT})), _ACCOUNT),
+        (_cosmos(host="shop.documents.azure.com"), "https://shop.documents.azure.com"),
+        (_cosmos(conn_type="http", host="127.0.0.1", port=8081), "http://127.0.0.1:8081"),
+        (Connection.from_uri("https://:a2V5%3D%3D@shop.documents.azure.com:443", conn_id="lakepost_cosmos"),
+         "https://shop.documents.azure.com:443"),
+    ],
+)  # fmt: skip
+def test_an_account_is_named_by_its_endpoint_and_the_key_is_the_password(connection: Connection, endpoint: str) -> None:
+    assert cosmos_settings(connection) == {"cosmos_endpoint": endpoint, "cosmos_key": "a2V5=="}
+
+
+def test_a_run_s_request_units_are_an_extra_of_the_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _define(monkeypatch, lakepost_cosmos=_cosmos(extra='{"request_units": 5000}'))
+    assert task_settings(tmp_path).cosmos_request_units == 5000
+    _define(monkeypatch, lakepost_cosmos=_cosmos(extra='{"request_units": "many"}'))
+    with pytest.raises(ConfigurationError, match="COSMOS_REQUEST_UNITS"):
+        task_settings(tmp_path)
+
+
+def test_an_account_without_a_password_is_not_asked_with_the_environment_s_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAKEPOST_COSMOS_ENDPOINT", "https://other.documents.azure.com")
+    monkeypatch.setenv("LAKEPOST_COSMOS_KEY", "b3RoZXI=")
+    _define(monkeypatch, lakepost_cosmos=_cosmos(password=None))
+    settings = task_settings(tmp_path)
+    assert (settings.cosmos_endpoint, settings.cosmos_key.get_secret_value()) == (_ACCOUNT, "")
+    _define(monkeypatch)
+    assert task_settings(tmp_path).cosmos_key.get_secret_value() == "b3RoZXI="
+
+
+@pytest.mark.parametrize(
     ("connection", "url"),
     [
         (_lake(extra=json.dumps({"url": "file:///data/lake"})), "file:///data/lake"),
@@ -98,12 +139,13 @@ def test_a_lake_is_named_by_url_or_by_path(connection: Connection, url: str) -> 
     ("call", "connection", "says"),
     [
         (rabbitmq_url, _rabbitmq(host=None), "lakepost_rabbitmq has no host"),
+        (cosmos_settings, _cosmos(host=None), "lakepost_cosmos has no endpoint"),
         (lake_url, _lake(conn_type="generic"), "lakepost_lake has no URL"),
         (lake_url, _lake(extra="{"), "lakepost_lake: extra is not a JSON object"),
     ],
 )
 def test_a_connection_that_lacks_something_is_an_error_that_names_it(
-    call: Callable[[Connection], str], connection: Connection, says: str
+    call: Callable[[Connection], object], connection: Connection, says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=says):
         call(connection)
