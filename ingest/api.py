@@ -125,7 +125,12 @@ def ingest(
     curated = curate(settings, dataset, accept=accept, progress=progress)
     seconds = landed.seconds + curated.seconds
     return dataclasses.replace(
-        curated, landed=landed.landed, lost=landed.lost, seconds=seconds, request_units=landed.request_units
+        curated,
+        landed=landed.landed,
+        lost=landed.lost,
+        seconds=seconds,
+        request_units=landed.request_units,
+        request_units_used_up=landed.request_units_used_up,
     )
 
 
@@ -248,11 +253,18 @@ def quarantine_rows(settings: Settings, dataset: str, wanted: Filter, limit: int
 
 
 def status(settings: Settings, dataset: str) -> Status:
-    """Rows per table, the newest batch, what producers send beside the contract, and what streams have lost."""
+    """Rows per table, the newest batch, what producers send beside the contract, and what sources have lost."""
     _, lake = standing(settings, dataset)
     last = lake.last_account(dataset)
     page = None if last is None or last.raw_version is None else lake.page(dataset, last.raw_version)
-    return Status(lake.totals(dataset), last, page, tuple(lake.unknown_fields(dataset)), tuple(lake.losses(dataset)))
+    return Status(
+        lake.totals(dataset),
+        last,
+        page,
+        tuple(lake.unknown_fields(dataset)),
+        tuple(lake.losses(dataset)),
+        tuple(lake.gaps(dataset)),
+    )
 
 
 def completeness(settings: Settings, dataset: str) -> Completeness:

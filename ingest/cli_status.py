@@ -50,6 +50,7 @@ def status(
         for row in found:
             _print_drift(row["dataset"], row["unknown_fields"])
             _print_losses(row["dataset"], row["losses"])
+            _print_gaps(row["dataset"], row["gaps"])
             if row["report"]:
                 told = f"report of the newest batch of {row['dataset']}: {row['report']}"
                 terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
@@ -80,6 +81,7 @@ def _totals(settings: Settings, dataset: str) -> dict[str, Any]:
         "unknown_fields": [field.to_dict() for field in found.unknown_fields],
         "report": found.report,
         "losses": [dataclasses.asdict(loss) for loss in found.losses],
+        "gaps": [dataclasses.asdict(gap) for gap in found.gaps],
     }
 
 
@@ -104,6 +106,24 @@ def _print_losses(dataset: str, losses: list[dict[str, Any]]) -> None:
             f" land came to them at {loss['found_at']}: let land run more often, or the stream keep more"
         )
         terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
+
+
+def _print_gaps(dataset: str, gaps: list[dict[str, Any]]) -> None:
+    """What was missed of a container, in a line each, and what that means."""
+    for gap in gaps:
+        told = (
+            f"{dataset}: GAP: of {gap['feed_range']}, changes between {gap['since']} and {gap['until']} were not read:"
+            f" {gap['why']}"
+        )
+        terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
+    if gaps:
+        terminal.err.print(
+            "  a snapshot followed each gap: the current state is right again; versions in between are not known, nor"
+            " items that came and went in between; deletes in between are inferred, operation delete (inferred), and"
+            " have the time at which the snapshot began",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_dates(found: Completeness, *, all_dates: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 
 from ingest import catalog
@@ -129,7 +130,11 @@ def _feed(
             f"{container.name} is not read by a feed range {feed_range!r}",
             remedy=f"it is read by {', '.join(one.name for one in ranges)}",
         )
-    return [CosmosRange(account, container, within, units, anew=anew) for within in chosen]
+    known = functools.partial(lake.items_before, dataset, container.name)
+    return [
+        CosmosRange(account, container, within, units, anew=anew, known=functools.partial(known, within.name))
+        for within in chosen
+    ]
 
 
 def _queues(settings: Settings, contract: Contract, lake: DeltaLake, start: Start | None) -> list[Source]:

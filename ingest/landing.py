@@ -89,6 +89,7 @@ def land(
         seconds=time.monotonic() - begun,
         lost=sum(map(len, landed.lost)),
         request_units=units.used,
+        request_units_used_up=units.have_ended_a_run,
     )
 
 

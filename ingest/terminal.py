@@ -72,6 +72,13 @@ def print_account(account: Account, *, as_json: bool) -> None:
     for name, value in told.items():
         table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
     out.print(table)
+    if account.request_units_used_up:
+        used = f"landing ended because its request units are used up: {account.request_units:.1f} were used"
+        err.print(
+            f"{used}; run again to go on from there, or raise LAKEPOST_COSMOS_REQUEST_UNITS",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_rows(names: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -40,6 +40,7 @@ def test_from_an_empty_lake_to_an_answer(lakepost: Command, live: Live) -> None:
     assert list(account) == [
         *("dataset", "landed", "curated", "quarantined", "duplicates", "pending"),
         *("raw_version", "curated_version", "partitions", "seconds", "lost", "request_units"),
+        "request_units_used_up",
     ]
     _, status = lakepost.json("status", "orders")
     assert status["datasets"][0]["holds"] is True

@@ -15,6 +15,7 @@
     <lake>/_lakepost/erased/<dataset>/<key>-<hash>.json    somebody who was erased, by keyed hash
     <lake>/_lakepost/adopted/<dataset>/<stream>/<n>.json   a stream that was made again under its name, the nth time
     <lake>/_lakepost/lost/<dataset>/<stream>/<first>.json  offsets that a stream no longer had when land came to them
+    <lake>/_lakepost/gaps/<dataset>/<range>/<n>.json       what was missed of a feed range before its generation n
     <lake>/_lakepost/feeds/<dataset>/<container>.json      the feed ranges that a container is read by
     <lake>/_lakepost/feeds/<dataset>/<range>/<n>.json      how far a feed range was read, once raw's log names n
 """
@@ -30,6 +31,8 @@ __all__ = [
     "erased",
     "erasure",
     "feed_ranges",
+    "gap",
+    "gaps",
     "loss",
     "lost",
     "page",
@@ -97,6 +100,16 @@ def lost(dataset: str) -> str:
 def loss(dataset: str, stream: str, first: int) -> str:
     """What the stream no longer had, from offset `first` on."""
     return f"{lost(dataset)}/{quote(stream, safe='')}/{first:020d}.json"
+
+
+def gaps(dataset: str) -> str:
+    """The folder with a folder for each feed range that has missed something of the dataset."""
+    return f"_lakepost/gaps/{dataset}"
+
+
+def gap(dataset: str, feed_range: str, generation: int) -> str:
+    """What was missed of a feed range (`database/container:low-high`) before the generation."""
+    return f"{gaps(dataset)}/{quote(feed_range, safe='')}/{generation:020d}.json"
 
 
 def adopted(dataset: str, queue: str) -> str:

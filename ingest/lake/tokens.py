@@ -1,5 +1,7 @@
 """The tokens of sources whose position is no number: files beside the tables, each inert until raw's log names it.
 
+Beside them what such a source has missed, and which items raw knows of it.
+
 A token is put, if absent, under the next free number before the commit of raw whose application transaction is that
 number. A run that is killed between the two leaves a token that nobody names: the next run takes the number after it.
 """
@@ -8,14 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
 from ingest.errors import LakeUnavailable
-from ingest.lake import paths, raw
+from ingest.lake import known, paths, raw
+from ingest.lake.commit import open_table
 from ingest.lake.places import Places, as_json, storage_errors
 from ingest.model.container import FeedRange
+from ingest.model.gap import Gap
 
 __all__ = ["Tokens"]
 
@@ -69,3 +73,21 @@ class Tokens(Places):
             return raw.append_from(
                 self.uri("raw", dataset), rows, window=window, application=application, number=number, after=after
             )
+
+    def items_before(self, dataset: str, source: str, feed_range: str, generation: int) -> Iterator[pa.Table]:
+        """The items (`key`) that raw knows of a feed range, and whose newest row is older than that generation.
+
+        Those that were deleted are not among them, nor anybody who was erased. Memory: see `lake.known`.
+        """
+        with storage_errors():
+            yield from known.items_before(open_table(self.uri("raw", dataset)), source, feed_range, generation)
+
+    def record_gap(self, dataset: str, gap: Gap) -> None:
+        """Remember what was missed before a generation. It may be recorded again, and grow, until that is committed."""
+        self.storage.put(paths.gap(dataset, gap.feed_range, gap.generation), as_json(dataclasses.asdict(gap)))
+
+    def gaps(self, dataset: str) -> list[Gap]:
+        """Every gap of the dataset's container, oldest first."""
+        files = self.storage.files(paths.gaps(dataset))
+        found = [Gap(**entry) for path in files if (entry := self.read(path)) is not None]
+        return sorted(found, key=lambda gap: (gap.until, gap.feed_range))

@@ -17,7 +17,7 @@ class Account:
     `pending` is what raw holds beyond the last curated batch. `partitions` are the event dates
     (ISO) that the run touched in curated or quarantine. `lost` counts the offsets that a stream no longer had when land
     came to them; `status` tells which.
-    `request_units` are those that landing has used of Cosmos DB.
+    `request_units` are those that landing has used of Cosmos DB; `request_units_used_up`: landing ended because of it.
     """
 
     dataset: str
@@ -32,6 +32,7 @@ class Account:
     seconds: float = 0.0
     lost: int = 0
     request_units: float = 0.0
+    request_units_used_up: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of the public interface, keys in its order."""

@@ -92,10 +92,12 @@ class RequestUnits:
     """How many request units a run has used, of `most`. Shared by threads.
 
     Nothing is read once they are used up; what each feed range has asked for by then is still answered.
+    `have_ended_a_run`: somebody would have read on.
     """
 
     def __init__(self, most: float = math.inf) -> None:
         self.most, self.used = most, 0.0
+        self.have_ended_a_run = False
         self._lock = threading.Lock()
 
     def charge(self, units: float) -> None:

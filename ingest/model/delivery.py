@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ingest.model.allowance import Allowance
+from ingest.model.gap import Gap
 
 __all__ = ["CONTENT_PREFIX", "REPLACED", "Bounds", "Delivery", "Identified", "Lost", "Start", "Window"]
 
@@ -102,7 +103,8 @@ class Window:
 
     `position` is the last position inside, for sources that have one; null for a queue, which
     remembers by itself what was acknowledged. `lost` is what should have come before or between the deliveries.
-    `token` is what a `ports.TokenSource` goes on from after them; such a window may have none.
+    `token` is what a `ports.TokenSource` goes on from after them; such a window may have none. `gap` is what its feed
+    does not tell between the window before and this one.
     """
 
     deliveries: Sequence[Delivery]
@@ -110,3 +112,4 @@ class Window:
     position: int | None = None
     lost: tuple[Lost, ...] = ()
     token: bytes | None = field(default=None, repr=False)
+    gap: Gap | None = None

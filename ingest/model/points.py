@@ -12,6 +12,7 @@ class Point(StrEnum):
     """In the order in which one row passes them."""
 
     RECEIVED = "received"
+    GAP_RECORDED = "gap_recorded"  # of a source with tokens only, where a generation begins after another
     TOKEN_KEPT = "token_kept"  # noqa: S105 - of a source with tokens only, before each commit
     PART_COMMITTED = "part_committed"  # of a window that has more event dates than a commit may have, several times
     RAW_COMMITTED = "raw_committed"
@@ -42,7 +43,15 @@ OF_ERASURE = tuple(point for point in Point if point.startswith("erasure"))
 OF_INGEST = tuple(
     point
     for point in Point
-    if point not in {Point.TOKEN_KEPT, Point.QUARANTINE_CLEARED, Point.TABLE_REWRITTEN, *OF_REPLAY, *OF_ERASURE}
+    if point
+    not in {
+        Point.GAP_RECORDED,
+        Point.TOKEN_KEPT,
+        Point.QUARANTINE_CLEARED,
+        Point.TABLE_REWRITTEN,
+        *OF_REPLAY,
+        *OF_ERASURE,
+    }
 )
 """Points that land and curate pass, in their order."""
 

@@ -19,6 +19,7 @@ from ingest.model.erasure import Erasure, Searched
 from ingest.model.loss import Loss
 from ingest.model.pinned import AccountOf, PinnedChunk, PinnedDate, PinnedErasure
 from ingest.model.replay import Chunk
+from ingest.model.token_lake import TokenLake
 from ingest.model.upkeep import Compacted, Vacuumed
 from ingest.model.verdict import Decoded, Judged
 
@@ -195,7 +196,7 @@ class Totals:
         return self.raw == self.accounted
 
 
-class Lake(Protocol):
+class Lake(TokenLake, Protocol):
     """The lake as the steps see it. Every write is idempotent under the commit protocol.
 
     Raises `LakeUnavailable` and `CommitFailed` (transient), `SchemaMismatch` (terminal).
@@ -225,27 +226,6 @@ class Lake(Protocol):
         """Commit one window to raw; returns raw's version. `tried`: an earlier call may have committed it.
 
         Raises `Overtaken` when another land of the same stream has committed a part of it.
-        """
-        ...
-
-    def token(self, dataset: str, application: str, number: int) -> bytes:
-        """The token that raw was committed with. Raises `LakeUnavailable` when it is gone."""
-        ...
-
-    def keep_token(self, dataset: str, application: str, token: bytes, *, after: int | None) -> int:
-        """Keep a token under the next free number beyond `after`, which is returned. Inert until raw names it."""
-        ...
-
-    def sweep_tokens(self, dataset: str, application: str, before: int) -> None:
-        """Remove the tokens that are older than the one raw names, of killed runs too."""
-        ...
-
-    def append_from(
-        self, dataset: str, rows: pa.Table, *, window: str, application: str, number: int, after: int | None
-    ) -> int:
-        """Commit a window with the token kept under `number` to raw that stands at the token `after`; raw's version.
-
-        It may be called again. Raises `Overtaken` when raw stands at another token.
         """
         ...
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ingest.model.account import Account
 from ingest.model.drift import UnknownField
+from ingest.model.gap import Gap
 from ingest.model.loss import Loss
 from ingest.model.ports import Totals
 
@@ -17,7 +18,7 @@ class Status:
     """Rows per table; the account of the newest batch and where its report's page is, null where there is none.
 
     `unknown_fields` are those that bodies had and the contract did not name, most rows first; `losses` what streams
-    no longer had when land came to it, oldest first.
+    no longer had when land came to it, `gaps` what was missed of a container, both oldest first.
     """
 
     totals: Totals
@@ -25,3 +26,4 @@ class Status:
     report: str | None
     unknown_fields: tuple[UnknownField, ...]
     losses: tuple[Loss, ...]
+    gaps: tuple[Gap, ...] = ()

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from ingest.errors import ConfigurationError, SourceUnavailable
-from ingest.model.arrived import Deliveries
+import structlog
+
+from ingest.errors import ConfigurationError, ContinuationExpired, SourceUnavailable
+from ingest.model.arrived import Deliveries, Values
 from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
 from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.model.gap import Gap
 from ingest.sources.cosmos_changes import Changes, Origin
 from ingest.sources.cosmos_errors import replaced
 from ingest.sources.cosmos_feed import Account, Container, Feed, Page
+from ingest.sources.cosmos_inferred import Inferred, Known
 from ingest.sources.cosmos_token import Phase, Token
 
 __all__ = ["CosmosRange"]
@@ -30,6 +35,11 @@ _AGAIN_SECONDS = 1.0
 
 _STALE_SECONDS = 3600.0
 """How old the continuation of a quiet feed may become: the service keeps changes for a time, and forgets it then."""
+
+_ASKED = "a new snapshot was asked for"
+_MADE_AGAIN = "the container was deleted and made again"
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -58,8 +68,10 @@ class CosmosRange:
     the items that are there, and goes on from the note. A run ends when there is nothing new, with `max_seconds` when
     those are over, and cleanly when the request units are used up. The SDK follows splits and merges.
 
-    `anew` begins like a first run whatever was read before, under the next generation: on purpose, where the feed no
-    longer goes on from the token, or where the container was made again. A run without it goes on from there.
+    `anew` begins like a first run whatever was read before, under the next generation: on purpose, or where the
+    container was made again. A run without it goes on from there. A feed that does not go on from the token is begun
+    anew once in a run, without being told. Such a generation begins with the gap behind it; when all items that are
+    there are in raw, those that `known` still gives are told as deletes that are inferred.
     """
 
     def __init__(
@@ -70,6 +82,7 @@ class CosmosRange:
         units: RequestUnits | None = None,
         *,
         anew: bool = False,
+        known: Known = lambda _: iter(()),
     ) -> None:
         self.application = f"land:{binding.name}:{within.name}"
         self._binding, self._range = binding, within
@@ -77,7 +90,11 @@ class CosmosRange:
         self._feed = Feed(account, binding, within, self._units)
         self._container: Container | None = None
         self._token: Token | None = None
-        self._anew, self._generation = anew, 0
+        self._anew, self._known = anew, known
+        self._before: Token | None = None
+        self._why = _ASKED
+        self._has_begun = False
+        self._inferred: Inferred | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -90,7 +107,7 @@ class CosmosRange:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._container = None
+        self._container = self._inferred = None
         await asyncio.to_thread(self._feed.close)
 
     def resume(self, token: bytes | None) -> None:
@@ -102,12 +119,13 @@ class CosmosRange:
             LakeUnavailable: it is none.
         """
         self._token = None if token is None else Token.decode(token)
-        self._generation = 0 if self._token is None else self._token.generation + 1
-        if self._anew:
-            self._token = None
         if self._token is None:
             return
-        if self._token.container_rid != self._opened().rid:
+        is_another = self._token.container_rid != self._opened().rid
+        if self._anew:
+            self._before, self._why, self._token = self._token, _MADE_AGAIN if is_another else _ASKED, None
+            return
+        if is_another:
             raise replaced(self._binding.name)
         if self._token.mode is not self._binding.mode:
             raise ConfigurationError(
@@ -138,32 +156,83 @@ class CosmosRange:
         Raises:
             SourceUnavailable, TopologyError, ConfigurationError: see `cosmos_errors`.
             SourceReplaced: the container was made again meanwhile.
-            ContinuationExpired: the feed does not go on from the token.
+            ContinuationExpired: the feed does not go on from where this very run began anew.
         """
         loop = asyncio.get_running_loop()
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
         token = self._token
+        durable = asyncio.Event()
+        if token is not None and token.phase is Phase.INFERRING:
+            durable.set()
         while not (stop.is_set() or self._units.are_used_up or loop.time() >= deadline or left <= 0):
             if token is None:
                 token = await self._first()
-                yield Window([], _kept, token=token.encode())
+                yield Window([], _kept, token=token.encode(), gap=self._gap(token))
+                continue
+            if token.phase is Phase.INFERRING:
+                await durable.wait()
+                gone = await self._gone(token, bounds, left)
+                token = token if len(gone) else token.fed()
+                yield Window(Deliveries([gone]), _kept, token=token.encode())
+                left -= len(gone)
                 continue
             filling = _Filling(token, min(deadline, loop.time() + bounds.seconds))
-            is_through = await self._fill(filling, bounds, left, stop)
+            is_through, expired = False, None
+            try:
+                is_through = await self._fill(filling, bounds, left, stop)
+            except ContinuationExpired as error:
+                expired = error
             if filling.token is not token:
-                yield Window(Deliveries(filling.pieces), _kept, token=filling.token.encode())
+                kept = _told(durable) if filling.token.phase is Phase.INFERRING else _kept
+                yield Window(Deliveries(filling.pieces), kept, token=filling.token.encode())
             if is_through:
                 return
             token, left = filling.token, left - filling.rows
+            if expired is not None:
+                self._begin_again(token, expired)
+                token = None
+        if self._units.are_used_up:
+            self._units.have_ended_a_run = True
+            used = {"used": round(self._units.used, 2), "most": self._units.most}
+            _log.warning("the request units are used up: the run ends here", source=self.application, **used)
 
     async def _first(self) -> Token:
-        """The token of somebody who has read nothing yet."""
+        """The token of somebody who has read nothing yet, or begins anew."""
         rid, mode = self._opened().rid, self._binding.mode
-        if mode is FeedMode.LATEST_VERSION:
-            return Token(rid, mode, Phase.FEED, generation=self._generation)
-        now = await asyncio.to_thread(self._feed.now)
-        return Token(rid, mode, Phase.SNAPSHOT, then=now, generation=self._generation)
+        generation = 0 if self._before is None else self._before.generation + 1
+        then = await asyncio.to_thread(self._feed.now) if mode is FeedMode.ALL_VERSIONS else None
+        phase = Phase.SNAPSHOT if then is not None else Phase.FIRST if generation else Phase.FEED
+        self._has_begun = True
+        return Token(rid, mode, phase, then=then, generation=generation, begun=time.time())
+
+    def _gap(self, token: Token) -> Gap | None:
+        """What was not read between the generation before and the one that begins with the token."""
+        if self._before is None:
+            return None
+        name = self.application.removeprefix("land:")
+        return Gap(name, token.generation, _iso(self._before.known_until), _iso(token.begun), self._why)
+
+    def _begin_again(self, token: Token, expired: ContinuationExpired) -> None:
+        """The feed does not go on from the token: what follows is the next generation, unless this run began one."""
+        if self._has_begun:
+            raise expired
+        self._before, self._why = token, expired.message
+        told = {"source": self.application, "error": expired.message, "generation": token.generation + 1}
+        _log.warning("a change feed does not go on: a new snapshot is taken, and deletes are inferred", **told)
+
+    async def _gone(self, token: Token, bounds: Bounds, left: float) -> Values:
+        """The next items that the generation did not find; none after the last."""
+        if self._inferred is None:
+            self._inferred = Inferred(self._known, self._origin(token), token.begun)
+        allowance = bounds.allowance
+        most = min(bounds.rows, left) if allowance is None else min(bounds.rows, left, allowance.left)
+        found = await asyncio.to_thread(self._inferred.take, int(max(1, most)), bounds.bytes)
+        if allowance is not None:
+            allowance.claim(len(found))
+        if not len(found):
+            self._inferred = None
+        return found
 
     async def _fill(self, filling: _Filling, bounds: Bounds, left: float, stop: asyncio.Event) -> bool:
         """Collect pages until the window is to be given; true when the run ends, as there is nothing new.
@@ -185,12 +254,14 @@ class CosmosRange:
                 filling.take(page, changes)
                 if allowance is not None:
                     allowance.claim(len(changes))
-            elif filling.token.phase is Phase.SNAPSHOT:
-                filling.token = filling.token.fed()
+            elif filling.token.phase is not Phase.FEED:
+                filling.token = filling.token.complete()
                 return False
             else:
-                if not filling.rows and time.time() - filling.token.at > _STALE_SECONDS:
-                    filling.token = filling.token.advanced(page.continuation)
+                if filling.rows:
+                    filling.token = filling.token.at_end()
+                elif time.time() - filling.token.at > _STALE_SECONDS:
+                    filling.token = filling.token.advanced(page.continuation).at_end()
                 if bounds.max_seconds is None:
                     return True
                 with contextlib.suppress(TimeoutError):
@@ -198,21 +269,23 @@ class CosmosRange:
 
     def _read(self, token: Token, limit: int) -> tuple[Page, Changes]:
         """The page after the token, and what it tells. In a thread: it waits for the service, then it computes."""
-        container, is_snapshot = self._opened(), token.phase is Phase.SNAPSHOT
-        mode = FeedMode.LATEST_VERSION if is_snapshot else token.mode
-        page = self._feed.page(mode, token.continuation, limit)
+        is_snapshot = token.phase is Phase.SNAPSHOT
+        page = self._feed.page(FeedMode.LATEST_VERSION if is_snapshot else token.mode, token.continuation, limit)
         if page.documents and page.rid != token.container_rid:
             raise replaced(self._binding.name)  # the SDK has found the new one, and goes on in it
-        origin = Origin(
+        return page, Changes(page.documents, self._origin(token))
+
+    def _origin(self, token: Token) -> Origin:
+        is_snapshot = token.phase is Phase.SNAPSHOT
+        return Origin(
             self._binding.name,
             self._range.name,
             token.container_rid,
-            container.paths,
-            mode,
+            self._opened().paths,
+            FeedMode.LATEST_VERSION if is_snapshot else token.mode,
             token.generation,
             is_snapshot,
         )
-        return page, Changes(page.documents, origin)
 
     def _opened(self) -> Container:
         if self._container is None:
@@ -222,3 +295,16 @@ class CosmosRange:
 
 async def _kept() -> None:
     """A change feed keeps what was read, and the lake how far."""
+
+
+def _told(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    """An acknowledgement that somebody waits for."""
+
+    async def acknowledge() -> None:
+        event.set()
+
+    return acknowledge
+
+
+def _iso(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")

@@ -36,7 +36,8 @@ def replaced(container: str) -> SourceReplaced:
     """The container is another one than the one that was read before."""
     return SourceReplaced(
         f"the container {container} was deleted and made again",
-        remedy="restore the old one; continuations of the old one mean nothing in the new one",
+        remedy="restore the old one; or, if it was made again on purpose, run `lakepost land` with --from-beginning: it"
+        " takes a snapshot of the new one, and what only the old one had is told as deleted",
     )
 
 
@@ -89,7 +90,8 @@ def _of_answer(container: str, doing: str, error: CosmosHttpResponseError, *, re
 def _expired(container: str, says: str) -> ContinuationExpired:
     return ContinuationExpired(
         f"the change feed of {container} does not go on from where it was read to: {says}",
-        remedy="what changed meanwhile is no longer in the feed: a new snapshot has to be taken",
+        remedy="land takes a new snapshot by itself, once in a run; where even that expires before it is read, give it"
+        " more time and request units, or the account a longer retention",
     )
 
 

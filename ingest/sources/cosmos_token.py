@@ -19,6 +19,8 @@ class Phase(StrEnum):
     """What of the container is being read."""
 
     SNAPSHOT = "snapshot"  # all items that are there, because a feed of all versions does not begin at the beginning
+    FIRST = "first"  # the same of a feed that does begin there: its first pass, after which it goes on as it is
+    INFERRING = "inferring"  # they were all read; those of earlier generations that were not there are being told
     FEED = "feed"
 
 
@@ -28,7 +30,8 @@ class Token:
 
     `continuation` is the SDK's; null: nothing was read yet. `then` is the one to go on with after a snapshot, taken
     before it. `generation` counts the snapshots that were taken of the container on purpose, or after a gap. `at` is
-    when the continuation was given, in seconds since 1970.
+    when the continuation was given, in seconds since 1970; `begun` is when the generation began, from which moment on
+    the feed is read; `caught_up` is when it was last read to its end.
     """
 
     container_rid: str
@@ -38,6 +41,8 @@ class Token:
     then: str | None = None
     generation: int = 0
     at: float = 0.0
+    begun: float = 0.0
+    caught_up: float = 0.0
 
     @classmethod
     def decode(cls, content: bytes) -> Token:
@@ -60,6 +65,27 @@ class Token:
         """What was read goes up to this continuation now."""
         return dataclasses.replace(self, continuation=continuation, at=time.time())
 
+    def complete(self) -> Token:
+        """All items were read: what changed since they began to be is read from here on.
+
+        Of a later generation, what is gone is told before.
+        """
+        following = Phase.INFERRING if self.generation else Phase.FEED
+        if self.phase is Phase.FIRST:
+            return dataclasses.replace(self, phase=following)
+        return dataclasses.replace(
+            self, phase=following, continuation=self.then, then=None, at=self.begun or time.time()
+        )
+
     def fed(self) -> Token:
-        """The snapshot is complete: what changed since it began is read from here on."""
-        return dataclasses.replace(self, phase=Phase.FEED, continuation=self.then, then=None, at=time.time())
+        """What is gone was told."""
+        return dataclasses.replace(self, phase=Phase.FEED)
+
+    def at_end(self) -> Token:
+        """There is nothing after it now."""
+        return dataclasses.replace(self, caught_up=time.time())
+
+    @property
+    def known_until(self) -> float:
+        """Up to when every change was read, at least, in seconds since 1970."""
+        return self.caught_up or self.begun or self.at

@@ -185,7 +185,7 @@ class _Landing:
     async def _commit(self, source: Source, window: Window) -> None:
         """Commit a window, then acknowledge it."""
         self.reached(Point.RECEIVED)
-        await self._tell(source.application, window.lost)
+        await self._tell(source.application, window)
         acknowledge, moves, lost, token = window.acknowledge, window.position is not None, window.lost, window.token
         parts = self.parts_of(window)
         del window  # whose bytes are in `rows` as soon as there is no part left
@@ -223,9 +223,13 @@ class _Landing:
         async with self.turn:
             return await asyncio.to_thread(next, parts, None)
 
-    async def _tell(self, application: str, lost: Sequence[Lost]) -> None:
-        """Record what a stream no longer had, before the position passes it."""
-        for one in lost:
+    async def _tell(self, application: str, window: Window) -> None:
+        """Record what a stream or a feed no longer had, before the position passes it."""
+        if window.gap is not None:
+            await asyncio.to_thread(self.lake.record_gap, self.contract.dataset, window.gap)
+            self.reached(Point.GAP_RECORDED)
+            _log.warning("changes may have been missed: a gap is recorded", **dataclasses.asdict(window.gap))
+        for one in window.lost:
             await asyncio.to_thread(self.lake.record_loss, self.contract.dataset, application, one)
             stream = application.removeprefix("land:")
             _log.warning("messages are lost: the stream no longer had them", stream=stream, **dataclasses.asdict(one))

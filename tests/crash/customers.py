@@ -6,6 +6,8 @@ By SIGKILL. `PLACE` is JSON: endpoint, key, database, container. Windows of four
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +18,7 @@ import pyarrow as pa
 
 from ingest import envelope
 from ingest.lake import DeltaLake, LocalStorage
-from ingest.model.container import ContainerBinding, FeedRange
+from ingest.model.container import ContainerBinding, FeedMode, FeedRange
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
 from ingest.model.points import Reached, passing
@@ -40,13 +42,25 @@ class Customers:
     key: str
     database: str
     container: str
+    mode: FeedMode = FeedMode.ALL_VERSIONS
 
-    def source(self, within: FeedRange = FeedRange()) -> CosmosRange:  # noqa: B008 - frozen
-        return CosmosRange(Account(self.endpoint, self.key), ContainerBinding(self.database, self.container), within)
+    @property
+    def place(self) -> str:
+        """What a process of its own is told."""
+        return json.dumps({name: value for name, value in vars(self).items() if name not in {"lake", "mode"}})
+
+    def in_mode(self, mode: FeedMode) -> Customers:
+        return dataclasses.replace(self, mode=mode)
+
+    def source(self, within: FeedRange = FeedRange(), *, anew: bool = False) -> CosmosRange:  # noqa: B008 - frozen
+        binding = ContainerBinding(self.database, self.container, self.mode)
+        known = functools.partial(self.lake.items_before, CUSTOMERS.dataset, binding.name, within.name)
+        return CosmosRange(Account(self.endpoint, self.key), binding, within, anew=anew, known=known)
 
     def land(
         self,
         *sources: CosmosRange,
+        anew: bool = False,
         reached: Reached = passing,
         bounds: Bounds = Bounds(rows=4),  # noqa: B008 - frozen
         screened: Callable[[pa.Table], pa.Table] | None = None,
@@ -56,7 +70,7 @@ class Customers:
         return asyncio.run(
             land(
                 CUSTOMERS,
-                sources or [self.source()],
+                sources or [self.source(anew=anew)],
                 self.lake,
                 events=envelope.events,
                 bounds=bounds,

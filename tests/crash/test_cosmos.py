@@ -116,12 +116,11 @@ def test_killed_at_a_point_nothing_is_lost(
 def test_killed_by_sigkill_at_every_point_in_turn(
     customers: Customers, container: ContainerProxy, tmp_path: Path
 ) -> None:
-    place = {name: value for name, value in vars(customers).items() if name != "lake"}
     add(container, *range(6))
     customers.land()
     add(container, *range(6, 40))
     for point in POINTS:
-        arguments = [str(tmp_path / "lake"), json.dumps(place), str(point), "2"]
+        arguments = [str(tmp_path / "lake"), customers.place, str(point), "2"]
         command = [sys.executable, "-m", "tests.crash.customers", *arguments]
         done = subprocess.run(command, cwd=Path(__file__).resolve().parents[2], check=False, timeout=60)
         assert done.returncode == -signal.SIGKILL

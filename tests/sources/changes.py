@@ -8,17 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from azure.cosmos import ContainerProxy
+from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 
 from cosmos import Local
 from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
 from ingest.model.delivery import Bounds, Delivery, Window
+from ingest.model.gap import Gap
 from ingest.sources.cosmos import CosmosRange
 from ingest.sources.cosmos_feed import Account
+from ingest.sources.cosmos_inferred import Known
 from ingest.sources.cosmos_token import Token
 from tests.infra.cosmos_client import names
 
-__all__ = ["WHOLE", "Reader", "add", "drop", "event_ids", "ids", "rows", "split"]
+__all__ = ["WHOLE", "Reader", "add", "again", "drop", "event_ids", "ids", "rows", "split"]
 
 ALL = Bounds()
 WHOLE = FeedRange()
@@ -36,13 +38,20 @@ class Reader:
     units: RequestUnits = dataclasses.field(default_factory=RequestUnits)
     key: str | None = None
     anew: bool = False
+    known: Known = lambda _: iter(())
+    gaps: list[Gap] = dataclasses.field(default_factory=list)
 
     @property
     def source(self) -> CosmosRange:
         database, name = names(self.container)
         account = Account(self.account.endpoint, self.key or self.account.key)
         return CosmosRange(
-            account, ContainerBinding(database, name, self.mode), self.within, self.units, anew=self.anew
+            account,
+            ContainerBinding(database, name, self.mode),
+            self.within,
+            self.units,
+            anew=self.anew,
+            known=self.known,
         )
 
     def windows(self, bounds: Bounds = ALL, *, after_each: Callable[[Window], object] = lambda _: None) -> list[Window]:
@@ -55,6 +64,8 @@ class Reader:
                 async for window in source.windows(bounds, None, asyncio.Event()):
                     found.append(window)
                     self.token = window.token
+                    self.gaps += [window.gap] if window.gap is not None else []
+                    await window.acknowledge()
                     await asyncio.to_thread(after_each, window)
             return found
 
@@ -87,6 +98,14 @@ def add(container: ContainerProxy, *numbers: int) -> None:
 def drop(container: ContainerProxy, *numbers: int) -> None:
     for number in numbers:
         container.delete_item(f"c{number}", f"k{number % 7}")
+
+
+def again(reader: Reader) -> ContainerProxy:
+    """The container deleted and made again, by somebody else."""
+    database, name = names(reader.container)
+    inside = CosmosClient(reader.account.endpoint, reader.account.key).get_database_client(database)
+    inside.delete_container(name)
+    return inside.create_container(name, partition_key=PartitionKey("/country"))
 
 
 def split(container: ContainerProxy, account: Local) -> None:

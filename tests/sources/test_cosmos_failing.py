@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
+from azure.cosmos import ContainerProxy, CosmosClient
 
 from cosmos import Local
 from ingest.errors import (
     ConfigurationError,
-    ContinuationExpired,
     LakepostError,
     LakeUnavailable,
     SourceReplaced,
@@ -24,8 +23,8 @@ from ingest.model.container import FeedMode, RequestUnits
 from ingest.model.delivery import Bounds, Window
 from ingest.sources.cosmos_feed import Feed
 from ingest.sources.cosmos_token import Token
-from tests.infra.cosmos_client import fresh, names
-from tests.sources.changes import Reader, add, drop, event_ids, ids, rows
+from tests.infra.cosmos_client import fresh
+from tests.sources.changes import Reader, add, again, ids
 
 
 def test_throttling_is_waited_for(reader: Reader) -> None:
@@ -110,28 +109,6 @@ def test_an_account_without_continuous_backup_has_no_feed_of_all_versions(tmp_pa
         assert len(Reader(account, container, FeedMode.LATEST_VERSION).read()) == 1
 
 
-def test_a_continuation_beyond_the_retention_is_an_error_of_its_own(cosmos_account: Local) -> None:
-    with fresh(cosmos_account, change_feed_policy={"retentionDuration": 10}) as container:
-        reader = Reader(cosmos_account, container)
-        reader.read()
-        add(container, 1)
-        try:
-            cosmos_account.clock(offset=601)
-            add(container, 2)
-            with pytest.raises(ContinuationExpired, match="retention"):
-                reader.read()
-        finally:
-            cosmos_account.clock(offset=0)
-
-
-def again(reader: Reader) -> ContainerProxy:
-    """The container deleted and made again, by somebody else."""
-    database, name = names(reader.container)
-    inside = CosmosClient(reader.account.endpoint, reader.account.key).get_database_client(database)
-    inside.delete_container(name)
-    return inside.create_container(name, partition_key=PartitionKey("/country"))
-
-
 @pytest.mark.parametrize("phase", ["snapshot", "feed"])
 def test_a_container_made_again_is_never_read_with_the_old_token(reader: Reader, phase: str) -> None:
     add(reader.container, *range(4))
@@ -191,13 +168,6 @@ def test_a_token_of_another_mode_or_of_nothing_is_refused(reader: Reader) -> Non
         reader.read()
 
 
-def test_a_continuation_that_is_none_is_expired(reader: Reader) -> None:
-    reader.read()
-    reader.token = dataclasses.replace(reader.stored, continuation="bm90aGluZw==").encode()
-    with pytest.raises(ContinuationExpired):
-        reader.read()
-
-
 def test_every_error_is_one_of_ours(reader: Reader) -> None:
     """Whatever the service answers, and the SDK makes of it."""
     reader.read()
@@ -211,60 +181,6 @@ def test_every_error_is_one_of_ours(reader: Reader) -> None:
             reader.account.clear_faults()
         assert raised.value.remedy, status
     assert ids(reader.read()) == ["c1"]
-
-
-# Another snapshot.
-
-
-@pytest.mark.parametrize("mode", list(FeedMode))
-def test_a_snapshot_anew_is_of_the_next_generation_and_the_feed_goes_on_after_it(
-    cosmos_account: Local, customers: ContainerProxy, mode: FeedMode
-) -> None:
-    reader = Reader(cosmos_account, customers, mode)
-    add(customers, *range(4))
-    first = event_ids(reader.windows())
-    drop(customers, 0)
-    add(customers, 1)
-    reader.anew = True
-    again = reader.windows()
-    assert ids([one for window in again for one in window.deliveries]) == ["c2", "c3", "c1"]
-    assert reader.stored.generation == 1
-    # Of the latest version feed an item that did not change is the same event; a snapshot's is another one.
-    assert len({*first, *event_ids(again)}) == (5 if mode is FeedMode.LATEST_VERSION else 7)
-    reader.anew = False
-    add(customers, 7)
-    assert ids(reader.read()) == ["c7"]
-    assert reader.stored.generation == 1
-
-
-def test_a_snapshot_anew_recovers_from_an_expired_continuation(cosmos_account: Local) -> None:
-    with fresh(cosmos_account, change_feed_policy={"retentionDuration": 10}) as container:
-        reader = Reader(cosmos_account, container)
-        add(container, 1)
-        reader.read()
-        add(container, 2)
-        try:
-            cosmos_account.clock(offset=601)
-            drop(container, 1)
-            with pytest.raises(ContinuationExpired):
-                reader.read()
-            reader.anew = True
-            assert rows(reader.read()) == [("snapshot", "c2", "k2")]
-            reader.anew = False
-            drop(container, 2)
-            assert rows(reader.read()) == [("delete", "c2", "k2")]
-        finally:
-            cosmos_account.clock(offset=0)
-
-
-def test_a_container_made_again_is_taken_anew_on_purpose(reader: Reader) -> None:
-    add(reader.container, 1)
-    reader.read()
-    add(again(reader), 1, 2)
-    reader.anew = True
-    assert ids(reader.read()) == ["c1", "c2"]
-    reader.anew = False
-    assert (reader.stored.generation, reader.read()) == (1, [])
 
 
 # Request units.
