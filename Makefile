@@ -41,10 +41,11 @@ up: setup ## the stack on this machine: broker, lake, Airflow with its UI
 down: setup ## stop what `make up` started; the data stays
 	$(BIN)/python infra/local/stack.py down
 
-bench: setup ## land against a C reader that keeps nothing; curate against bare pyarrow and dlt; what rebuild reads; commits with upkeep
+bench: setup ## land against a C reader that keeps nothing; curate against bare pyarrow and dlt; what rebuild reads; commits with upkeep; a change feed
 	PYTHONPATH=infra/local $(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/curate.py
 	PYTHONPATH=. $(BIN)/python tests/bench/commits.py
+	PYTHONPATH=infra/local:. $(BIN)/python tests/bench/change_feed.py
 
 lock: setup ## write the locked requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-emit-index-url --no-header --generate-hashes \

@@ -156,6 +156,11 @@ class Local(Admin):
         self.endpoint, self.key = said["endpoint"], said["key"]
         self._port = int(self.endpoint.rstrip("/").rpartition(":")[2])
 
+    @property
+    def pid(self) -> int | None:
+        """Of its process; null while it does not run."""
+        return None if self._process is None else self._process.pid
+
     def stop(self) -> None:
         """In order."""
         if self._process is not None:
