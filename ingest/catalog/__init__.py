@@ -102,7 +102,7 @@ def parse(document: str, suite_document: str, *, dataset: str, where: str) -> Co
         suite_document=suite_document,
         owner=(contract.value.get("team") or {}).get("name", ""),
         tags=tuple(contract.value.get("tags", ())),
-        **read_extensions(contract, columns, queues),
+        **read_extensions(contract, columns, queues, container),
     )
 
 

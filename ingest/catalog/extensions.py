@@ -15,6 +15,7 @@ from typing import Any
 from ingest.catalog.custom import is_of_a_column, named, places
 from ingest.catalog.document import Document, Path, shown, suggestion
 from ingest.catalog.values import choice, mapping, whole
+from ingest.model.container import ContainerBinding
 from ingest.model.contract import (
     UNKNOWN_DATE,
     Column,
@@ -30,7 +31,10 @@ __all__ = ["read_extensions"]
 
 
 def read_extensions(
-    document: Document, columns: tuple[Column, ...], queues: tuple[QueueBinding, ...]
+    document: Document,
+    columns: tuple[Column, ...],
+    queues: tuple[QueueBinding, ...],
+    container: ContainerBinding | None,
 ) -> dict[str, Any]:
     """The root's custom properties as fields of `Contract`; those left out keep the contract's defaults.
 
@@ -50,7 +54,7 @@ def read_extensions(
     for index, source in enumerate(fields.get("event_time", ())):
         _event_time_exists(document, (*given["eventTime"][0], index), source, columns)
     if "erasure_key" in fields:
-        _erasure_key_exists(document, given["erasureKey"][0], fields["erasure_key"], columns)
+        _erasure_key_exists(document, given["erasureKey"][0], fields["erasure_key"], columns, container)
     if fields.get("wake_on_messages"):
         _can_wake(document, given["wakeOnMessages"][0], fields, queues)
     return fields
@@ -93,8 +97,10 @@ def _column_name(document: Document, path: Path, value: Any) -> str:
     return value
 
 
-def _erasure_key_exists(document: Document, path: Path, name: str, columns: tuple[Column, ...]) -> None:
-    """Whose rows `lakepost erase` takes out is told by one column of the table itself."""
+def _erasure_key_exists(
+    document: Document, path: Path, name: str, columns: tuple[Column, ...], container: ContainerBinding | None
+) -> None:
+    """Whose rows `lakepost erase` takes out is told by one column of the table itself, and by deletes too."""
     found = next((column for column in columns if column.name == name), None)
     if found is None:
         remedy = suggestion(name, [column.name for column in columns])
@@ -102,6 +108,11 @@ def _erasure_key_exists(document: Document, path: Path, name: str, columns: tupl
     if found.type not in {LogicalType.STRING, LogicalType.INTEGER}:
         problem = f"{name} is of type {found.type}, which does not name a person"
         raise document.wrong(path, problem, remedy="name a column whose logicalType is string or integer")
+    if container is not None and found.field not in container.key_fields:
+        problem = f"a delete has no {found.field}: it would not tell whose it is"
+        told = [column.name for column in columns if column.field in container.key_fields]
+        remedy = f"name the column of the item's id or partition key: {', '.join(told) or 'none yet'}"
+        raise document.wrong(path, problem, remedy=remedy)
 
 
 def _date(document: Document, path: Path, value: Any) -> dt.date:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import msgspec
 import pyarrow as pa
 
 from ingest.model.arrived import ARRIVED, Arrived
-from ingest.model.container import CHANGE_PREFIX, DELETE, SNAPSHOT, UPSERT, FeedMode
+from ingest.model.container import CHANGE_PREFIX, DELETE, SNAPSHOT, UPSERT, FeedMode, fingerprint
 from ingest.model.delivery import Delivery
 from ingest.model.tables import TIME
 from ingest.sources.cosmos_item import Path, Reader, as_written, encoded, nested
@@ -74,7 +73,6 @@ class _Headers(msgspec.Struct, omit_defaults=True):
 _CHANGE = msgspec.json.Decoder(_Change)
 _ENCODER = msgspec.json.Encoder()
 _NOTHING = b'{"id":""}'
-_HASH = hashlib.blake2b(digest_size=16).copy  # cheaper than to make one
 _reader = functools.lru_cache(maxsize=64)(Reader)
 
 
@@ -153,7 +151,7 @@ class _Columns:
         prefix = f"{CHANGE_PREFIX}{self._origin.container_rid}:"
         if self._origin.is_snapshot:
             prefix += f"{SNAPSHOT}-{self._origin.generation}:"
-        places = zip(self._lsns, map(_hash, self._keys), strict=True)
+        places = zip(self._lsns, map(fingerprint, self._keys), strict=True)
         if len(set(self._keys)) == len(self._keys):
             return [f"{prefix}{lsn}:{key}:0" for lsn, key in places]
         seen = Counter[tuple[int, str]]()
@@ -203,12 +201,6 @@ class _Columns:
             "key": pa.array(self._keys, pa.string()),
         }
         return Arrived(pa.table(columns, schema=ARRIVED), self.delivery)
-
-
-def _hash(key: str) -> str:
-    hashed = _HASH()
-    hashed.update(key.encode())
-    return hashed.hexdigest()
 
 
 def _times(seconds: Sequence[int]) -> Sequence[int | None]:

@@ -9,12 +9,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.model.container import DELETES
+from ingest.model.container import DELETES, fingerprint
 from ingest.model.contract import Contract
 from ingest.model.keys import Keys
 from ingest.model.tables import CHANGE, RAW
 
-__all__ = ["TOLD", "are_deletes", "item_keys", "told"]
+__all__ = ["TOLD", "are_deletes", "item_keys", "item_marks", "told"]
 
 TOLD = pa.schema([*RAW, *(field for field in CHANGE if field.name not in RAW.names)])
 """Raw with the columns of `tables.CHANGE` that are made of its own."""
@@ -36,7 +36,7 @@ def told(raw: pa.Table, contract: Contract) -> pa.Table:
     """`raw` (n, `tables.RAW`) of a container as `TOLD` (n), while it has its headers; any other as it is."""
     if not contract.keeps_history or raw.schema.names == TOLD.names:
         return raw
-    headers = raw["headers"].combine_chunks().dictionary_encode()
+    headers = pc.fill_null(raw["headers"].combine_chunks(), "{}").dictionary_encode()
     found = [_read(text) for text in headers.dictionary.to_pylist()]
     columns = {
         "lsn": raw["position"],
@@ -77,3 +77,16 @@ def item_keys(keys_of_items: pa.ChunkedArray, contract: Contract, keys: Keys) ->
     encoded = keys_of_items.combine_chunks().dictionary_encode()
     hashes = [None if text is None else keys.hashed(text, oldest) for text in encoded.dictionary.to_pylist()]
     return pa.array(hashes, pa.string()).take(encoded.indices)
+
+
+def item_marks(value: str, contract: Contract, keys: Keys) -> list[str]:
+    """What stands for the item of whom the erasure key names `value`, where nothing else is in its key.
+
+    Its fingerprint in event ids, and its hash under each key. Of another key the parts are not known.
+    """
+    container = contract.container
+    column = next((one for one in contract.columns if one.name == contract.erasure_key), None)
+    if container is None or column is None or container.key_fields != {"id"} or column.field != "id":
+        return []
+    key = msgspec.json.encode([value] * (1 + len(container.partition_key))).decode()
+    return [fingerprint(key), *(keys.hashed(key, one) for one in keys.by_id)]

@@ -23,6 +23,7 @@ from ingest.model.erasure import Erased, Erasure
 from ingest.model.keys import Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Lake, Open, PinnedErasure
+from ingest.steps.changes import item_marks
 from ingest.steps.moved import moved_account
 from ingest.steps.screen import Screen, erasure_of, screen_of, value_of
 
@@ -91,7 +92,7 @@ def _round(
     reached(Point.ERASURE_DRAINED)
     done = _take_out(contract, lake, screen_of(contract, lake, keys, opened), reached)
     column = next(one for one in contract.columns if one.name == contract.erasure_key)
-    hashes = [keys.hashed(value, key) for key in keys.by_id]
+    hashes = [*(keys.hashed(value, key) for key in keys.by_id), *item_marks(value, contract, keys)]
     searched = lake.prove(contract.dataset, value, column, hashes, opened=opened, nobody_is_active=nobody_is_active)
     return dataclasses.replace(done, searched=searched)
 

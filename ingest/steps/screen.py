@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.errors import ConfigurationError
+from ingest.model.container import CHANGE_PREFIX
 from ingest.model.contract import Column, Contract, LogicalType
 from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.erasure import ERASED, ERASED_ID, Erasure
@@ -184,13 +185,14 @@ class Screen:
 
 
 _NAMING = ("event_id", "event_type", "routing_key")  # as in `tables.RECOGNISED`
+_FINGERPRINTS = (CONTENT_PREFIX, CHANGE_PREFIX)
 _EMPTIED = ("body", "headers", "key", "operation", *_NAMING)
 
 
 def gives_away(naming: Mapping[str, str | None], value: str) -> Iterator[str]:
-    """Which of a row's `event_id`, `event_type` and `routing_key` hold the value, or a fingerprint of the content."""
+    """Which of a row's `event_id`, `event_type` and `routing_key` hold the value, or a hash of content or key."""
     for name, text in naming.items():
-        if text is not None and ((value and value in text) or text.startswith(CONTENT_PREFIX)):
+        if text is not None and ((value and value in text) or text.startswith(_FINGERPRINTS)):
             yield name
 
 
@@ -198,7 +200,7 @@ def _reader(column: Column) -> Callable[[bytes], bytes | None]:
     """Body → the key's JSON token; null where the body needs more patience. Most do not: a token is known by then."""
     named = [("key", msgspec.Raw, msgspec.Raw(b""))]
     decode = msgspec.json.Decoder(msgspec.defstruct("Body", named, rename={"key": column.field})).decode
-    name = column.field.encode()
+    name = json.dumps(column.field, ensure_ascii=False).encode()
 
     def token(body: bytes) -> bytes | None:
         if body.count(name) != 1 or b"\\u00" in body:  # said twice, or perhaps so; or in no plain words

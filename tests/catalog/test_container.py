@@ -20,12 +20,15 @@ from tests.catalog.orders import SUITE, assert_says, mended, parsed, refused
 CUSTOMERS: dict[str, Any] = {"database": "shop", "container": "customers", "partitionKey": ["/id"]}
 
 
-def with_container(**keys: Any) -> str:
+def with_container(*, erasure_key: str | None = None, **keys: Any) -> str:
     """The shipped contract from a container instead of its queue; null takes a key away."""
     value = {key: given for key, given in (CUSTOMERS | keys).items() if given is not None}
 
     def change(contract: dict[str, Any]) -> None:
         contract["servers"][0]["customProperties"] = [{"property": "container", "value": value}]
+        others = [one for one in contract["customProperties"] if one["property"] != "erasureKey"]
+        erased = [{"property": "erasureKey", "value": erasure_key}] if erasure_key else []
+        contract["customProperties"] = [*others, *erased]
 
     return mended(change)
 
@@ -77,6 +80,13 @@ def test_a_contract_has_queues_or_a_container() -> None:
 def test_columns_that_changes_have_are_no_columns_of_the_contract() -> None:
     document = with_container().replace("name: note", "name: Key")
     assert_says(refused(document, SUITE.replace('"note"', '"Key"')), "Key is a column", remedy="physicalName")
+
+
+def test_the_erasure_key_is_something_that_deletes_tell() -> None:
+    says = refused(with_container(erasure_key="customer_id", partitionKey=["/order_id"]))
+    assert_says(says, "a delete has no customer_id", remedy="order_id")
+    assert parsed(with_container(erasure_key="customer_id", partitionKey=["/customer_id"])).hides_keys
+    assert not parsed(with_container(partitionKey=["/customer_id"])).hides_keys
 
 
 def test_nothing_wakes_up_for_a_container() -> None:

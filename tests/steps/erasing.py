@@ -52,7 +52,7 @@ def fill(shop: Shop) -> None:
 def everywhere(shop: Shop, value: str = GONE) -> list[str]:
     """The files of the lake that hold the value, Parquet decoded: this test's own search."""
     found = []
-    root = Path(shop.lake.uri("raw", "orders")).parents[1]
+    root = Path(shop.lake.uri("raw", shop.contract.dataset)).parents[1]
     for file in root.rglob("*"):
         if not file.is_file():
             continue

@@ -150,7 +150,7 @@ class Shop:
 
     def rebuild(self, *days: int, reached: Reached = passing, dry_run: bool = False, rows: int = 500_000) -> Rebuilt:
         """Rebuild the days of November 2026; without any, all that raw holds. `rows` are held in memory at a time."""
-        dates = [dt.date(2026, 11, day) for day in days] or sorted(self.lake.dates("orders")["raw"])
+        dates = [dt.date(2026, 11, day) for day in days] or sorted(self.lake.dates(self.contract.dataset)["raw"])
         return steps.rebuild(
             self.contract,
             self.lake,
@@ -166,17 +166,17 @@ class Shop:
 
     def curated(self) -> list[str]:
         """Event ids in curated, sorted."""
-        table = rows_of(self.lake.uri("curated", "orders"))
+        table = rows_of(self.lake.uri("curated", self.contract.dataset))
         return sorted(table["event_id"].to_pylist())
 
     def accounts(self) -> list[dict[str, Any]]:
         """The rows of the accounts table."""
-        rows = rows_of(self.lake.uri("accounts", "orders")).to_pylist()
+        rows = rows_of(self.lake.uri("accounts", self.contract.dataset)).to_pylist()
         return sorted(rows, key=lambda row: int(row["batch"]))
 
     def versions(self) -> dict[str, int]:
         """Each table's version."""
         return {
-            stage: DeltaTable(self.lake.uri(stage, "orders")).version()
+            stage: DeltaTable(self.lake.uri(stage, self.contract.dataset)).version()
             for stage in ("raw", "curated", "quarantine", "accounts")
         }
