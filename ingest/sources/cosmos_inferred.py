@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.model.arrived import Values
-from ingest.model.container import CHANGE_PREFIX, INFERRED
+from ingest.model.container import CHANGE_PREFIX, INFERRED, fingerprint
 from ingest.model.delivery import Delivery
 from ingest.sources.cosmos_changes import Origin
 from ingest.sources.cosmos_item import Path, encoded
@@ -47,7 +46,7 @@ class Inferred:
         return Values(found)
 
     def _delete(self, key: str) -> Delivery:
-        name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        name = fingerprint(key)
         return Delivery(
             _body(key, self._origin.paths),
             self._origin.source,

@@ -38,7 +38,7 @@ def test_a_container_is_read_whole_unless_the_contract_says_otherwise() -> None:
     assert (contract.queues, contract.container) == ((), ContainerBinding("shop", "customers"))
     assert contract.keeps_history
     assert contract.origin == "shop/customers"
-    keys = {"mode": "LatestVersion", "feedRanges": 4, "partitionKey": ["/address/city", '/"a b"']}
+    keys: dict[str, Any] = {"mode": "LatestVersion", "feedRanges": 4, "partitionKey": ["/address/city", '/"a b"']}
     binding = parsed(with_container(**keys)).container
     assert binding == ContainerBinding(
         "shop", "customers", FeedMode.LATEST_VERSION, 4, partition_key=("/address/city", '/"a b"')
