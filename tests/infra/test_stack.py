@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -19,10 +21,13 @@ import psutil
 import pytest
 from rich.console import Console
 
+from account import CosmosAccount, CosmosFailed, made
 from airflow_local import Airflow, PortTaken
 from broker import free_port
+from cosmos import Admin
+from ingest.model.container import ContainerBinding
 from sessions import end_session, kill_session, session_members, started, tethered
-from stack import AIRFLOW_PORT, BROKER_PORT, Stack, StackError
+from stack import AIRFLOW_PORT, BROKER_PORT, COSMOS_PORT, Stack, StackError
 
 LOCAL = Path(__file__).resolve().parents[2] / "infra" / "local"
 
@@ -116,6 +121,31 @@ def test_a_taken_port_of_the_broker_is_named_with_the_variable_to_set(tmp_path: 
         stack.up()
 
 
+def test_an_account_goes_on_without_who_started_it_and_keeps_port_key_and_items(tmp_path: Path) -> None:
+    with CosmosAccount(tmp_path, tied=True) as account:
+        made(account.endpoint, account.key, [ContainerBinding("shop", "customers")])
+        told = (account.endpoint, account.key)
+        assert account.key not in (tmp_path / "cosmos.log").read_text()
+    assert CosmosAccount.attach(tmp_path) is None
+    began = CosmosAccount(tmp_path)
+    began.start()
+    try:
+        again = CosmosAccount.attach(tmp_path)
+        assert again is not None
+        assert (again.endpoint, again.key) == told
+        made(*told, [ContainerBinding("shop", "customers")])  # it is there
+        assert len(Admin(again.endpoint).ranges("shop", "customers")) == 1
+    finally:
+        (again or began).stop()
+        began.stop()
+    assert CosmosAccount.attach(tmp_path) is None
+
+
+def test_a_taken_port_of_the_account_is_named(tmp_path: Path, taken: int) -> None:
+    with pytest.raises(CosmosFailed, match=str(taken)):
+        CosmosAccount(tmp_path, port=taken).start()
+
+
 def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
     stack, _ = _stack(tmp_path, **{BROKER_PORT: "many"})
     with pytest.raises(StackError, match=f"{BROKER_PORT} is 'many', not a port"):
@@ -145,7 +175,7 @@ def _command(folder: Path, action: str, ports: dict[str, str]) -> tuple[int, str
 
 
 def test_up_down_and_up_again_keep_the_data(tmp_path: Path, taken: int) -> None:
-    ports = {BROKER_PORT: str(free_port()), AIRFLOW_PORT: str(taken)}
+    ports = {BROKER_PORT: str(free_port()), COSMOS_PORT: str(free_port()), AIRFLOW_PORT: str(taken)}
     try:
         code, told = _command(tmp_path, "up", ports)
         assert code == 1
@@ -158,6 +188,8 @@ def test_up_down_and_up_again_keep_the_data(tmp_path: Path, taken: int) -> None:
         assert stat.S_IMODE((tmp_path / "env").stat().st_mode) == 0o600
         environment = (tmp_path / "env").read_text()
         assert f"@127.0.0.1:{ports[BROKER_PORT]}/" in environment
+        assert f"LAKEPOST_COSMOS_ENDPOINT=http://127.0.0.1:{ports[COSMOS_PORT]}/" in environment
+        assert _doctor(environment)["container shop/customers"] == (True, "")
         _everything_listens_here_only(tmp_path)
         assert _unpause(tmp_path)
         assert _command(tmp_path, "status", ports)[0] == 0
@@ -176,6 +208,17 @@ def test_up_down_and_up_again_keep_the_data(tmp_path: Path, taken: int) -> None:
         assert not _unpause(tmp_path)
     finally:
         _command(tmp_path, "down", ports)
+
+
+def _doctor(environment: str) -> dict[str, tuple[bool, str]]:
+    """What `lakepost doctor` finds with the settings of the file `env`."""
+    told = dict(line.removeprefix("export ").split("=", 1) for line in environment.splitlines())
+    command = [str(Path(sys.executable).with_name("lakepost")), "doctor", "--json"]
+    settings = {name: shlex.split(value)[0] for name, value in told.items()}
+    done = subprocess.run(
+        command, env=dict(os.environ) | settings, capture_output=True, text=True, timeout=60, check=False
+    )
+    return {one["name"]: (one["ok"], one["remedy"]) for one in json.loads(done.stdout)["findings"]}
 
 
 def _unpause(folder: Path) -> bool:
