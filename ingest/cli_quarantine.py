@@ -104,7 +104,20 @@ def _told(row: dict[str, Any], *, whole: bool) -> dict[str, Any]:
     body: bytes = row["body"]
     text = (body if whole else body[: _BODY * 4]).decode("utf-8", "backslashreplace")
     names = (
-        *("window", "row", "event_date", "event_id", "event_type", "reason", "expectation", "column", "value"),
+        *(
+            "window",
+            "row",
+            "event_date",
+            "event_id",
+            "event_type",
+            "operation",
+            "key",
+            "position",
+            "reason",
+            "expectation",
+            "column",
+            "value",
+        ),
         *("detail", "contract_version", "batch", "quarantined_at", "source", "routing_key", "content_type", "headers"),
     )
     told = {name: value.isoformat() if isinstance(value := row[name], dt.date) else value for name in names}

@@ -19,7 +19,7 @@ def query(storage: Storage, sql: str, *, max_rows: int | None = None) -> tuple[l
     """Run `sql`; returns column names, rows (at most `max_rows`) and whether there were more.
 
     Views are named after the lake's folders: `curated.orders`, `raw.orders`, `quarantine.orders`,
-    `accounts.orders`.
+    `accounts.orders`; of a container `curated.customers` has the items, `curated.customers_changes` their history.
 
     Raises:
         ConfigurationError: DuckDB is not installed.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.decoding import decode
+from ingest.lake.query import query
 from ingest.model.container import DELETE, INFERRED, SNAPSHOT
 from ingest.model.contract import Contract, Gate, UnknownFields
 from ingest.model.delivery import Delivery
@@ -92,6 +93,16 @@ def test_the_history_says_what_was_done_to_which_item_and_in_which_order(shop: S
     )
     totals = shop.lake.totals("customers")
     assert (totals.holds, totals.raw, totals.curated, totals.quarantined) == (True, 9, 7, 2)
+    dates = shop.lake.completeness(shop.contract).dates
+    assert [(one.rows.raw, one.rows.curated, one.rows.quarantined) for one in dates] == [
+        (1, 1, 0),
+        (4, 3, 1),
+        (3, 2, 1),
+        (1, 1, 0),
+    ]
+    asked = "SELECT operation, count(*) FROM curated.customers_changes WHERE NOT expired GROUP BY ALL ORDER BY ALL"
+    _, found, _ = query(shop.lake.storage, asked)
+    assert found == [("create", 1), (DELETE, 1), (INFERRED, 1), ("replace", 2), (SNAPSHOT, 1)]
 
 
 def test_a_change_that_comes_twice_is_a_duplicate(shop: Shop) -> None:
