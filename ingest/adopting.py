@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 
-from ingest.compose import sources_of, standing
+from ingest.compose import contract_of, sources_of, standing
 from ingest.errors import ConfigurationError
 from ingest.settings import Settings
 
@@ -19,12 +19,17 @@ def adopt(settings: Settings, dataset: str) -> list[str]:
     are new events, and what was landed of the old ones stays.
 
     Raises:
-        ConfigurationError: none was replaced.
+        ConfigurationError: none was replaced, or the dataset comes from a container.
         LakepostError: any other of the tree.
     """
     from ingest import envelope, steps
     from ingest.sources.stream import RabbitStream
 
+    if contract_of(settings, dataset).container is not None:
+        raise ConfigurationError(
+            f"{dataset} comes from a container, which is no stream",
+            remedy="leave --adopt-replaced out; one that was made again is landed with --from-beginning",
+        )
     contract, lake = standing(settings, dataset)
     rows_of = functools.partial(steps.raw_rows, contract=contract, events=envelope.events)
     streams = [one for one in sources_of(settings, contract, lake) if isinstance(one, RabbitStream)]

@@ -103,7 +103,7 @@ def sources_of(  # what each kind of source knows
     if anew or feed_range is not None:
         raise ConfigurationError(
             f"{contract.dataset} comes from queues, which have neither a snapshot nor feed ranges",
-            remedy="leave --from-beginning out; a stream is read again with --from-offset 0",
+            remedy="leave --from-beginning and --feed-range out; a stream is read again with --from-offset 0",
         )
     return _queues(settings, contract, lake, start)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import urlsplit
 
 from ingest.errors import ConfigurationError
@@ -15,7 +16,7 @@ def cosmos_account(settings: Settings) -> Account:
     """Where the account answers, and who asks.
 
     Raises:
-        ConfigurationError: there is no endpoint, or it is no URL.
+        ConfigurationError: there is no endpoint, or it is no URL; the key is none.
     """
     endpoint = settings.cosmos_endpoint
     if not endpoint:
@@ -32,6 +33,13 @@ def cosmos_account(settings: Settings) -> Account:
         )
     key = settings.cosmos_key.get_secret_value()
     if key:
+        try:
+            base64.b64decode(key, validate=True)
+        except ValueError:
+            raise ConfigurationError(
+                "LAKEPOST_COSMOS_KEY is not base64, as the keys of accounts are",
+                remedy="copy the account's primary, secondary or read-only key, without what surrounds it",
+            ) from None  # whose text may hold some of it
         return Account(endpoint, key)
     from azure.identity import DefaultAzureCredential
 
