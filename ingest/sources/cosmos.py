@@ -273,7 +273,8 @@ class CosmosRange:
         page = self._feed.page(FeedMode.LATEST_VERSION if is_snapshot else token.mode, token.continuation, limit)
         if page.documents and page.rid != token.container_rid:
             raise replaced(self._binding.name)  # the SDK has found the new one, and goes on in it
-        return page, Changes(page.documents, self._origin(token))
+        changes = Changes(page.documents, self._origin(token))
+        return page, changes.only(self._feed.has) if page.is_wider else changes
 
     def _origin(self, token: Token) -> Origin:
         is_snapshot = token.phase is Phase.SNAPSHOT

@@ -12,7 +12,7 @@ import datetime as dt
 import functools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,11 @@ class Changes:
     def __len__(self) -> int:
         return len(self._documents)
 
+    def only(self, has: Callable[[Sequence[Any]], bool]) -> Changes:
+        """Those of items whose partition key `has` takes."""
+        some = zip(self._documents, self._columns.keys, strict=True)
+        return Changes([document for document, key in some if has(json.loads(key)[1:])], self._origin)
+
     def __getitem__(self, at: int) -> Delivery:
         return self._columns.delivery(at)
 
@@ -116,7 +121,7 @@ class _Columns:
         reader = _reader(("id", "_lsn", "_ts"), self._origin.paths)
         found = reader.read(documents)
         self._bodies: Sequence[bytes | msgspec.Raw] = documents
-        self._keys = reader.keys(found)
+        self.keys = reader.keys(found)
         self._lsns, self._seconds = found[1], _times(found[2])
         self._operations = [SNAPSHOT if self._origin.is_snapshot else UPSERT] * len(documents)
 
@@ -129,10 +134,10 @@ class _Columns:
         gone = [at for at, one in enumerate(told) if one.operation_type == DELETE]
         for at in gone:
             bodies[at] = _NOTHING
-        self._keys = reader.keys(reader.read(bodies))
+        self.keys = reader.keys(reader.read(bodies))
         for at in gone:
             values = nested(told[at].partition_key, self._origin.paths)
-            self._keys[at] = key_of(told[at].id, values, self._origin.paths)
+            self.keys[at] = key_of(told[at].id, values, self._origin.paths)
             bodies[at] = encoded({**values, "id": told[at].id})
         for at, one in enumerate(told):
             if one.previous_image is not None or one.time_to_live_expired:
@@ -151,8 +156,8 @@ class _Columns:
         prefix = f"{CHANGE_PREFIX}{self._origin.container_rid}:"
         if self._origin.is_snapshot:
             prefix += f"{SNAPSHOT}-{self._origin.generation}:"
-        places = zip(self._lsns, map(fingerprint, self._keys), strict=True)
-        if len(set(self._keys)) == len(self._keys):
+        places = zip(self._lsns, map(fingerprint, self.keys), strict=True)
+        if len(set(self.keys)) == len(self.keys):
             return [f"{prefix}{lsn}:{key}:0" for lsn, key in places]
         seen = Counter[tuple[int, str]]()
         names = []
@@ -175,7 +180,7 @@ class _Columns:
             timestamp=None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC),
             position=self._lsns[at],
             operation=self._operations[at],
-            key=self._keys[at],
+            key=self.keys[at],
         )
 
     def arrived(self) -> Arrived:
@@ -198,7 +203,7 @@ class _Columns:
             "position": pa.array(self._lsns, pa.int64()),
             "redelivered": pa.repeat(pa.scalar(False), count),  # noqa: FBT003 - a value
             "operation": operations,
-            "key": pa.array(self._keys, pa.string()),
+            "key": pa.array(self.keys, pa.string()),
         }
         return Arrived(pa.table(columns, schema=ARRIVED), self.delivery)
 

@@ -333,3 +333,27 @@ def test_a_run_may_end_among_inferred_deletes(
     assert runs > 3
     assert inferred(customers) == named(*range(12))
     assert state(customers) == there(container) == {"c99"}
+
+
+def test_a_feed_range_is_read_anew_while_another_reaches_into_it(
+    customers: Customers, container: ContainerProxy, cosmos_account: Local
+) -> None:
+    """Where a later boundary cuts feed ranges the SDK reads beyond them: what belongs to another is left to it.
+
+    Generations of two ranges are no order: the one's snapshot would stand before the other's changes for ever.
+    """
+    place = names(container)
+    cosmos_account.split(*place, "0")
+    low, high = (FeedRange(one["low"], one["high"]) for one in cosmos_account.ranges(*place))
+    add(container, *range(40))
+    customers.land(customers.source(low), customers.source(high))
+    cosmos_account.merge(*place, [one["id"] for one in cosmos_account.ranges(*place)])
+    (merged,) = cosmos_account.ranges(*place)
+    cosmos_account.split(*place, merged["id"], "10" + "0" * 30)
+    customers.land(customers.source(low, anew=True), customers.source(high))
+    drop(container, *range(0, 40, 2))
+    customers.land(customers.source(low), customers.source(high))
+    assert state(customers) == there(container)
+    assert inferred(customers) == []
+    ids = [row["event_id"] for row in raw(customers)]
+    assert len(set(ids)) == len(ids)
