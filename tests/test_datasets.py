@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
+from pydantic import SecretStr
 
 from broker import Broker
 from cosmos import Local
@@ -23,6 +25,7 @@ from ingest.model.contract import QueueBinding
 from ingest.model.delivery import Delivery
 from ingest.model.reason import Reason
 from ingest.settings import load_settings
+from tests.infra.cosmos_client import fresh, names
 from tests.reading import rows_of
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
@@ -76,6 +79,9 @@ def test_every_sample_of_customers_gets_its_verdict_on_its_way_through_a_contain
             assert api.land(settings, "customers").landed == len(expected)
         said = [one for one in api.doctor(settings) if "container" in one.name or one.name == "keys"]
         assert ([one.ok for one in said], said[1].name) == ([True, True], "container shop/customers")
+        keyless = settings.model_copy(update={"pii_keys": SecretStr("")})
+        (keys,) = [one for one in api.doctor(keyless) if one.name == "keys"]
+        assert (keys.ok, "customers hashes email, key" in keys.says) == (False, True)
     account_of_all = api.curate(settings, "customers", accept=True)
     lake = DeltaLake(LocalStorage(tmp_path / "lake"))
     assert lake.totals("customers").holds
@@ -94,6 +100,37 @@ def test_every_sample_of_customers_gets_its_verdict_on_its_way_through_a_contain
     assert all(row["email"] is None and row["key"].startswith("k1:") for row in deletes)
     assert len({row["key"] for row in curated}) == len({row["customer_id"] for row in curated})
     assert {json.loads(row["_rescued"])["loyalty"]["tier"] for row in curated if "loyalty" in str(row["_rescued"])}
+
+
+def test_of_the_latest_versions_neither_deletes_nor_what_was_between_two_runs_are_known(
+    tmp_path: Path, cosmos_account: Local
+) -> None:
+    """What the page of such a dataset says that it cannot tell."""
+    shutil.copytree(SCHEMAS / "customers", tmp_path / "customers")
+    file = tmp_path / "customers" / catalog.CONTRACT_FILE
+    (created,) = [one for one in catalog.samples(SCHEMAS, "customers") if one.name == "valid/created"]
+    document = {name: value for name, value in json.loads(created.delivery.body).items() if name[0] != "_"}
+    with fresh(cosmos_account, partition_key=PartitionKey("/id")) as container:
+        text = file.read_text("utf-8").replace("database: shop", f"database: {names(container)[0]}")
+        file.write_text(text.replace("[/id]\n", "[/id]\n          mode: LatestVersion\n"), "utf-8")
+        settings = load_settings(
+            lake_url=(tmp_path / "lake").as_uri(),
+            cosmos_endpoint=cosmos_account.endpoint,
+            cosmos_key=cosmos_account.key,
+            pii_keys=KEYS,
+            schemas_dir=tmp_path,
+            _env_file=None,
+        )
+        container.upsert_item(document)
+        container.upsert_item(document | {"id": "c-000002"})
+        assert api.ingest(settings, "customers").curated == 2
+        for city in ("Bonn", "Aachen"):
+            container.upsert_item(document | {"city": city})
+        container.delete_item("c-000002", "c-000002")
+        assert api.ingest(settings, "customers").curated == 1
+    curated = rows_of(DeltaLake(LocalStorage(tmp_path / "lake")).uri("curated", "customers")).sort_by("lsn")
+    told = [curated[name].to_pylist() for name in ("customer_id", "city", "operation")]
+    assert told == [["c-004711", "c-000002", "c-004711"], ["Köln", "Köln", "Aachen"], ["upsert"] * 3]
 
 
 Expected = tuple[str | None, str | None, str | None, str | None]

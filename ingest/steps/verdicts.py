@@ -144,6 +144,7 @@ def judged(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Valid
         rows, index, deletes = *_kept(rows, index, alone), deletes.filter(alone)
     judged, places = _kept(rows, index, pc.invert(deletes))
     found = validator.rows(judged, contract)
+    del judged  # a copy where there are deletes
     rejects = veiled(pa.concat_tables([*refused, _at(found.rejects, places)]), contract)
     valid, index = _kept(rows, index, pc.replace_with_mask(deletes, pc.invert(deletes), found.valid))
     return Weighed(valid, index, rejects, found.failed, found.report, decoded.unknown)
