@@ -6,7 +6,8 @@
     batch       one delivery, several events
     opening     payloads of many rows of raw
     event_date  the partition, from the contract's rule
-    events      all of that for many deliveries, by columns where no framework wrote them
+    columns     id, type, time and date of many events, by columns as far as they say it
+    events      all of that for many deliveries
 
 Beside them one module for each producer.
 """

@@ -13,14 +13,12 @@ from typing import Any
 
 import msgspec
 
-from ingest.envelope import raw
 from ingest.envelope.encoding import Broken
 from ingest.envelope.media import media_type
 from ingest.envelope.traits import Traits
-from ingest.envelope.values import LONGEST, json_members, json_text, moment, says_twice, string
-from ingest.model.delivery import Delivery, Identified
+from ingest.envelope.values import LONGEST, NOTHING, Said, json_members, json_text, says_twice, string, string_moment
 
-__all__ = ["EVENT", "MOST_EVENTS", "elements", "event_id", "identify", "is_batch", "payload", "recognises", "refusal"]
+__all__ = ["EVENT", "MOST_EVENTS", "elements", "event_id", "is_batch", "payload", "recognises", "refusal", "said"]
 
 _PREFIX = "application/cloudevents"
 EVENT = f"{_PREFIX}+json"
@@ -69,16 +67,15 @@ def event_id(source: str | None, identity: str | None) -> str | None:
     return found if len(found) <= LONGEST else None
 
 
-def identify(delivery: Delivery, body: bytes) -> Identified:
-    """`source` and `id`, `type`, `time`. A batch that stands unsplit is known by its delivery."""
-    if media_type(delivery.content_type) not in {_PREFIX, EVENT}:
-        return raw.identify(delivery)
+def said(content_type: str | None, body: bytes) -> Said:
+    """`source` and `id`, `type`, `time`. A batch that stands unsplit says nothing."""
+    if media_type(content_type) not in {_PREFIX, EVENT}:
+        return NOTHING
     try:
         found = _attributes(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return raw.identify(delivery)
-    source, identity, kind, time = (string(one) for one in (found.source, found.id, found.type, found.time))
-    return raw.identify(delivery, event_id(source, identity), kind, moment(time))
+        return NOTHING
+    return event_id(string(found.source), string(found.id)), string(found.type), string_moment(found.time)
 
 
 def elements(body: bytes) -> list[bytes]:

@@ -18,9 +18,10 @@ from ingest.envelope import (
 )
 from ingest.envelope.encoding import Broken, codings, decompressed
 from ingest.envelope.kinds import Kind, recognise
+from ingest.envelope.values import Said
 from ingest.model.delivery import Delivery, Identified
 
-__all__ = ["identify"]
+__all__ = ["identify", "said"]
 
 _BY_HEADERS: Mapping[Kind, Callable[[Delivery], Identified]] = {
     Kind.CLOUDEVENTS_BINARY: cloudevents_binary.identify,
@@ -32,9 +33,9 @@ _BY_HEADERS: Mapping[Kind, Callable[[Delivery], Identified]] = {
     Kind.EASYNETQ: easynetq.identify,
     Kind.RAW: raw.identify,
 }
-_BY_BODY: Mapping[Kind, Callable[[Delivery, bytes], Identified]] = {
-    Kind.CLOUDEVENTS: cloudevents.identify,
-    Kind.MASSTRANSIT: masstransit.identify,
+_BY_BODY: Mapping[Kind, Callable[[str | None, bytes], Said]] = {
+    Kind.CLOUDEVENTS: cloudevents.said,
+    Kind.MASSTRANSIT: masstransit.said,
 }
 
 
@@ -47,9 +48,14 @@ def identify(delivery: Delivery) -> Identified:
     kind = recognise(delivery.content_type, delivery.headers, delivery.type)
     if kind in _BY_HEADERS:
         return _BY_HEADERS[kind](delivery)
-    compressions = codings(delivery.content_encoding)
+    return raw.identify(delivery, *said(kind, delivery.content_type, delivery.content_encoding, delivery.body))
+
+
+def said(kind: Kind, content_type: str | None, content_encoding: str | None, body: bytes) -> Said:
+    """What the body says, of a kind that is an envelope in the body."""
+    compressions = codings(content_encoding)
     try:
-        body = b"" if compressions is None else decompressed(delivery.body, compressions)
+        body = b"" if compressions is None else decompressed(body, compressions)
     except Broken:
         body = b""
-    return _BY_BODY[kind](delivery, body)
+    return _BY_BODY[kind](content_type, body)

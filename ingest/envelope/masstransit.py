@@ -6,14 +6,12 @@ from typing import Any
 
 import msgspec
 
-from ingest.envelope import raw
 from ingest.envelope.encoding import Broken
 from ingest.envelope.media import media_type
 from ingest.envelope.traits import Traits
-from ingest.envelope.values import json_members, moment, named, says_twice, string
-from ingest.model.delivery import Delivery, Identified
+from ingest.envelope.values import NOTHING, Said, json_members, named, says_twice, string, string_moment
 
-__all__ = ["identify", "payload", "recognises", "refusal"]
+__all__ = ["payload", "recognises", "refusal", "said"]
 
 _PREFIX = "application/vnd.masstransit"
 _JSON = f"{_PREFIX}+json"
@@ -46,14 +44,14 @@ def refusal(content_type: str | None) -> str | None:
     return f"MassTransit wrote this as {kind}; there is a reader for its JSON only."
 
 
-def identify(delivery: Delivery, body: bytes) -> Identified:
+def said(content_type: str | None, body: bytes) -> Said:
     """`messageId`, the first of `messageType` (a URN), `sentTime`."""
-    found = _members(body) if refusal(delivery.content_type) is None else None
+    found = _members(body) if refusal(content_type) is None else None
     if found is None:
-        return raw.identify(delivery)
+        return NOTHING
     types = found.messageType
     kind = string(types[0]) if isinstance(types, list) and types else None
-    return raw.identify(delivery, string(found.messageId), kind, moment(string(found.sentTime)))
+    return string(found.messageId), kind, string_moment(found.sentTime)
 
 
 def _members(body: bytes) -> _Envelope | None:

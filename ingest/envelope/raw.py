@@ -8,10 +8,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ingest.model.arrived import MILLISECONDS
 from ingest.model.delivery import CONTENT_PREFIX, Delivery, Identified
 
-__all__ = ["LAST_MILLISECOND", "OFFSET_PREFIX", "content_id", "identify", "position_id"]
+__all__ = ["LAST_MILLISECOND", "OFFSET_PREFIX", "content_id", "identify", "position_id", "position_ids"]
 
 OFFSET_PREFIX = "lakepost:offset:"
 """An `event_id` that begins so is a place in a stream: the delivery brought none of its own."""
@@ -61,6 +64,17 @@ def position_id(delivery: Delivery) -> str | None:
     if delivery.position is None:
         return None
     return f"{OFFSET_PREFIX}{delivery.source.partition('/')[2]}/{delivery.position}"
+
+
+def position_ids(sources: pa.Array, positions: pa.Array) -> pa.Array:
+    """`position_id` of many deliveries (n)."""
+    if positions.null_count == len(positions):
+        return pa.nulls(len(positions), pa.string())
+    encoded = sources.dictionary_encode()
+    prefixes = [f"{OFFSET_PREFIX}{source.partition('/')[2]}/" for source in encoded.dictionary.to_pylist()]
+    return pc.binary_join_element_wise(
+        pa.array(prefixes, pa.string()).take(encoded.indices), positions.cast(pa.string()), ""
+    )
 
 
 def content_id(delivery: Delivery) -> str:

@@ -10,15 +10,16 @@ from ingest.envelope.traits import Traits
 from ingest.envelope.values import header, moment, text
 from ingest.model.delivery import Delivery, Identified
 
-__all__ = ["ENCODING", "ENCRYPTION", "content_encoding", "identify", "recognises", "refusal"]
+__all__ = ["ENCODING", "ENCRYPTION", "PREFIX", "content_encoding", "identify", "recognises", "refusal"]
 
+PREFIX = "rbs2-"
 ENCODING = "rbs2-content-encoding"
 ENCRYPTION = "rbs2-content-encryption"
 
 
 def recognises(traits: Traits) -> bool:
     """By a header of the prefix."""
-    return traits.any_header("rbs2-")
+    return traits.any_header(PREFIX)
 
 
 def identify(delivery: Delivery) -> Identified:

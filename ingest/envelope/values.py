@@ -10,10 +10,29 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["LONGEST", "header", "iso", "json_members", "json_text", "moment", "named", "says_twice", "string", "text"]
+__all__ = [
+    "LONGEST",
+    "NOTHING",
+    "Said",
+    "header",
+    "iso",
+    "json_members",
+    "json_text",
+    "moment",
+    "named",
+    "says_twice",
+    "string",
+    "string_moment",
+    "text",
+]
 
 LONGEST = 2_048
 """Characters that an id or a type may have. A longer text is none: a small compressed body could hold a huge one."""
+
+Said = tuple[str | None, str | None, dt.datetime | None]
+"""Id, type and time, as far as an envelope in the body says them."""
+
+NOTHING: Said = (None, None, None)
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")  # a name may be written so: no plain search finds it
@@ -31,9 +50,7 @@ def text(value: Any) -> str | None:
             return None
     elif isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:  # noqa: PLR2004 - AMQP's
         value = str(value)
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
-        return None
-    return value if value.isascii() or _is_unicode(value) else None
+    return string(value)
 
 
 def _is_unicode(value: str) -> bool:
@@ -63,11 +80,25 @@ def moment(value: Any) -> dt.datetime | None:
     `MM/dd/yyyy HH:mm:ss zzz` of the invariant culture and `yyyy/M/d H:mm:ss zzz`. Without a zone it is UTC. The first
     day of year 1 is .NET's word for no time.
     """
-    found = _utc(value) if isinstance(value, dt.datetime) else _moment((text(value) or "").strip())
+    if isinstance(value, dt.datetime):
+        return _told(_utc(value))
+    given = text(value)
+    return None if given is None else _told(_moment(given.strip()))
+
+
+def string_moment(value: Any) -> dt.datetime | None:
+    """The same of a value of a JSON document, which must be a string."""
+    given = string(value)
+    return None if given is None else _told(_moment(given.strip()))
+
+
+def _told(found: dt.datetime | None) -> dt.datetime | None:
     return None if found is None or found.date() == dt.date.min else found
 
 
 def _moment(given: str) -> dt.datetime | None:
+    if given[10:11] == "T":  # in none of the other forms
+        return iso(given)
     if wire := _WIRE.fullmatch(given):
         return iso(f"{wire[1]}T{wire[2]}.{wire[3]}+00:00")
     if parts := _YEAR_FIRST.fullmatch(given):
@@ -143,4 +174,6 @@ def json_text(value: msgspec.Raw | None) -> str | None:
 
 def string(value: Any) -> str | None:
     """A value of a JSON document where it is a string that can be an id, a type or a time; null for another value."""
-    return text(value) if isinstance(value, str) else None
+    if not isinstance(value, str) or len(value) > LONGEST or not value.strip():
+        return None
+    return value if value.isascii() or _is_unicode(value) else None

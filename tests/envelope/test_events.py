@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import gzip
 from importlib import import_module
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ plain = st.builds(
     body=st.sampled_from(
         [b"", b"x", b'{"at": "2026-11-20T23:30:00-02:00"}', b'{"at": 1763600000000}', b'{"at": true}']
     ),
-    source=st.just("shop.events/lakepost.orders"),
+    source=st.sampled_from(["shop.events/lakepost.orders", "/q", "a/b/c", "none"]),
     routing_key=st.sampled_from(["", "order.placed"]),
     headers=st.dictionaries(
         st.sampled_from(["timestamp_in_ms", "tenant", "x-death"]),
@@ -40,6 +41,7 @@ hostile = deliveries.filter(lambda one: 2**64 not in one.headers.values()).map(
     lambda one: one._replace(timestamp=dt.datetime(2026, 11, 20, tzinfo=dt.UTC), properties={}, position=None)
 )
 golden = st.sampled_from([delivery_of(sample) for sample in GOLDEN.values()])
+golden |= golden.map(lambda one: one._replace(message_id=None, position=8))
 
 
 @pytest.mark.parametrize("rules", [("envelope",), ("body:at", "envelope"), ("envelope", "body:at")])
@@ -56,6 +58,16 @@ def test_events_of_many_are_those_of_each(some: list[Delivery], rules: tuple[str
     assert found["event_type"].to_pylist() == [who.type for _, who in known]
     assert found["event_time"].to_pylist() == [who.time for _, who in known]
     assert found["event_date"].to_pylist() == [event_date(event, who, contract) for event, who in known]
+
+
+def test_headers_may_say_how_an_envelope_in_the_body_is_compressed(orders: Contract) -> None:
+    contract = dataclasses.replace(orders, event_time=("body:at",))
+    body = gzip.compress(b'{"messageId":"m","message":{"at":"2026-11-20T10:00:00Z"}}')
+    delivery = Delivery(body, "e/q", content_type="application/vnd.masstransit+json", message_id="n")
+    delivery = delivery._replace(headers={"RBS2-Content-Encoding": "gzip"})
+    (rows,) = events(Values([delivery]).arrived(), contract)
+    assert rows["event_date"].to_pylist() == [event_date(delivery, identify(delivery), contract)]
+    assert rows["event_date"].to_pylist() == [dt.date(2026, 11, 20)]
 
 
 def test_what_batches_hold_comes_piece_by_piece_and_in_order(orders: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
