@@ -51,6 +51,7 @@ deliveries = st.builds(
     content_encoding=st.none() | st.sampled_from(["gzip", "deflate", "br", "utf-8"]),
     message_id=st.none() | st.text(max_size=9),
     type=st.none() | st.sampled_from(["Shop.Order, Shop", "order.placed"]) | st.text(max_size=5),
+    position=st.none() | st.integers(0, 2**63 - 1),
 )
 
 
