@@ -19,7 +19,7 @@ from ingest.model.arrived import Deliveries, Values
 from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
 from ingest.model.delivery import Bounds, Delivery, Window
 from ingest.model.gap import Gap
-from ingest.sources.cosmos_changes import Changes, Origin
+from ingest.sources.cosmos_changes import Changes, Origin, together
 from ingest.sources.cosmos_errors import replaced
 from ingest.sources.cosmos_feed import Account, Container, Feed, Page
 from ingest.sources.cosmos_inferred import Inferred, Known
@@ -185,7 +185,7 @@ class CosmosRange:
                 expired = error
             if filling.token is not token:
                 kept = _told(durable) if filling.token.phase is Phase.INFERRING else _kept
-                yield Window(Deliveries(filling.pieces), kept, token=filling.token.encode())
+                yield Window(Deliveries(together(filling.pieces)), kept, token=filling.token.encode())
             if is_through:
                 return
             token, left = filling.token, left - filling.rows

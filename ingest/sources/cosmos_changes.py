@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from ingest.model.tables import TIME
 from ingest.sources.cosmos_item import Path, Reader, as_written, encoded, nested
 from ingest.sources.cosmos_item import key as key_of
 
-__all__ = ["Changes", "Origin"]
+__all__ = ["Changes", "Origin", "together"]
 
 _JSON = "application/json"
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -73,6 +74,9 @@ class _Headers(msgspec.Struct, omit_defaults=True):
 _CHANGE = msgspec.json.Decoder(_Change)
 _ENCODER = msgspec.json.Encoder()
 _NOTHING = b'{"id":""}'
+_PIECE = 8_000
+"""Rows: when a piece has so many, the next page begins another."""
+
 _reader = functools.lru_cache(maxsize=64)(Reader)
 
 
@@ -80,16 +84,18 @@ class Changes:
     """The documents of one page; a `Piece`. They are read when land asks: while the next page is on its way."""
 
     def __init__(self, documents: Sequence[msgspec.Raw], origin: Origin) -> None:
-        self._documents, self._origin = documents, origin
+        self._pages, self._origin = [documents], origin
+        self._rows = len(documents)
         self.size = sum(len(memoryview(one)) for one in documents)
         """In bytes."""
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return self._rows
 
     def only(self, has: Callable[[Sequence[Any]], bool]) -> Changes:
         """Those of items whose partition key `has` takes."""
-        some = zip(self._documents, self._columns.keys, strict=True)
+        documents = itertools.chain.from_iterable(self._pages)
+        some = zip(documents, self._columns.keys, strict=True)
         return Changes([document for document, key in some if has(json.loads(key)[1:])], self._origin)
 
     def __getitem__(self, at: int) -> Delivery:
@@ -97,33 +103,57 @@ class Changes:
 
     def arrived(self) -> Arrived:
         """All of them as columns."""
-        return _Columns(self._documents, self._origin).arrived()
+        return _Columns(self._pages, self._origin).arrived()
 
     @functools.cached_property
     def _columns(self) -> _Columns:
-        return _Columns(self._documents, self._origin)
+        return _Columns(self._pages, self._origin)
+
+    def _takes(self, following: Changes) -> bool:
+        """Whether the page now belongs to these: what follows costs less for many pages at once."""
+        takes = self._rows < _PIECE and self._origin == following._origin
+        if takes:
+            self._pages += following._pages
+            self._rows, self.size = self._rows + following._rows, self.size + following.size
+        return takes
+
+
+def together(pages: Iterable[Changes]) -> list[Changes]:
+    """The pages, in their order, several as one piece; they are used up."""
+    pieces: list[Changes] = []
+    for page in pages:
+        if not (pieces and pieces[-1]._takes(page)):  # noqa: SLF001 - of this module
+            pieces.append(page)
+    return pieces
 
 
 class _Columns:
-    """What the documents say: a step is taken for all of them before the next, which costs less than one by one."""
+    """What the documents say: a step is taken for all of a page before the next, which costs less than one by one."""
 
-    def __init__(self, documents: Sequence[msgspec.Raw], origin: Origin) -> None:
+    def __init__(self, pages: Sequence[Sequence[msgspec.Raw]], origin: Origin) -> None:
         self._origin = origin
-        self._headers = [self._headers_of()] * len(documents)
+        self._bodies: list[bytes | msgspec.Raw] = []
+        self._ids: list[str] = []
+        self.keys: list[str] = []
+        self._operations: list[str] = []
+        self._lsns: list[int] = []
+        self._seconds: list[int | None] = []
+        self._headers: list[str] = []
+        self._plain = self._headers_of()
+        read = self._read_items
         if origin.mode is FeedMode.ALL_VERSIONS and not origin.is_snapshot:
-            self._read_changes(documents)
-        else:
-            self._read_items(documents)
-        self._ids = self._named()
+            read = self._read_changes
+        for documents in pages:
+            read(documents)
 
     def _read_items(self, documents: Sequence[msgspec.Raw]) -> None:
         """Of a snapshot, or the latest version of each item."""
         reader = _reader(("id", "_lsn", "_ts"), self._origin.paths)
         found = reader.read(documents)
-        self._bodies: Sequence[bytes | msgspec.Raw] = documents
-        self.keys = reader.keys(found)
-        self._lsns, self._seconds = found[1], _times(found[2])
-        self._operations = [SNAPSHOT if self._origin.is_snapshot else UPSERT] * len(documents)
+        self._bodies += documents
+        self._operations += [SNAPSHOT if self._origin.is_snapshot else UPSERT] * len(documents)
+        self._headers += [self._plain] * len(documents)
+        self._add(reader.keys(found), found[1], found[2])
 
     def _read_changes(self, documents: Sequence[msgspec.Raw]) -> None:
         """Of a feed of all versions: `current` is the document; of a delete, only the metadata tell whose it is."""
@@ -134,31 +164,40 @@ class _Columns:
         gone = [at for at, one in enumerate(told) if one.operation_type == DELETE]
         for at in gone:
             bodies[at] = _NOTHING
-        self.keys = reader.keys(reader.read(bodies))
+        keys = reader.keys(reader.read(bodies))
         for at in gone:
             values = nested(told[at].partition_key, self._origin.paths)
-            self.keys[at] = key_of(told[at].id, values, self._origin.paths)
+            keys[at] = key_of(told[at].id, values, self._origin.paths)
             bodies[at] = encoded({**values, "id": told[at].id})
-        for at, one in enumerate(told):
-            if one.previous_image is not None or one.time_to_live_expired:
-                self._headers[at] = self._headers_of(one.previous_image, expired=one.time_to_live_expired)
-        self._bodies = bodies
-        self._lsns, self._seconds = [one.lsn for one in told], _times([one.crts for one in told])
-        self._operations = [one.operation_type for one in told]
+        self._bodies += bodies
+        self._operations += [one.operation_type for one in told]
+        self._headers += [
+            self._plain
+            if one.previous_image is None and not one.time_to_live_expired
+            else self._headers_of(one.previous_image, expired=one.time_to_live_expired)
+            for one in told
+        ]
+        self._add(keys, [one.lsn for one in told], [one.crts for one in told])
 
     def _headers_of(self, previous: int | None = None, *, expired: bool = False) -> str:
         return _ENCODER.encode(
             _Headers(self._origin.container_rid, self._origin.generation, previous, expired)
         ).decode()
 
-    def _named(self) -> list[str]:
+    def _add(self, keys: list[str], lsns: Sequence[int], seconds: Sequence[int]) -> None:
+        self._ids += self._named(keys, lsns)
+        self.keys += keys
+        self._lsns += lsns
+        self._seconds += _times(seconds)
+
+    def _named(self, keys: Sequence[str], lsns: Sequence[int]) -> list[str]:
         """The `event_id` of each."""
         prefix = f"{CHANGE_PREFIX}{self._origin.container_rid}:"
         if self._origin.is_snapshot:
             prefix += f"{SNAPSHOT}-{self._origin.generation}:"
-        places = zip(self._lsns, map(fingerprint, self.keys), strict=True)
-        if len(set(self.keys)) == len(self.keys):
-            return [f"{prefix}{lsn}:{key}:0" for lsn, key in places]
+        places = zip(lsns, map(fingerprint, keys), strict=True)
+        if len(set(keys)) == len(keys):
+            return [f"{prefix}{lsn}:{hashed}:0" for lsn, hashed in places]
         seen = Counter[tuple[int, str]]()
         names = []
         for place in places:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ class Reader:
             (f"f{place}", Any, msgspec.field(default=msgspec.UNSET, name=name))
             for place, name in enumerate(self._names)
         ]
+        self._members = [attrgetter(name) for name, *_ in fields]
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Members", fields))
 
     def read(self, documents: Sequence[bytes | msgspec.Raw]) -> list[Sequence[Any]]:
@@ -40,8 +42,9 @@ class Reader:
         try:
             found = [*map(self._decoder.decode, documents)]
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return self._columns(map(self._read_one, documents))
-        return self._columns(map(msgspec.structs.astuple, found))
+            rows = [*map(self._read_one, documents)]
+            return [[row[place] for row in rows] for place in range(len(self._names))]
+        return [[*map(member, found)] for member in self._members]  # without a tuple for the garbage collector to see
 
     def _read_one(self, document: bytes | msgspec.Raw) -> tuple[Any, ...]:
         try:
@@ -51,17 +54,13 @@ class Reader:
             whole = json.loads(bytes(document))
             return tuple(whole.get(name, msgspec.UNSET) for name in self._names)
 
-    def _columns(self, rows: Iterable[tuple[Any, ...]]) -> list[Sequence[Any]]:
-        return list(zip(*rows, strict=True)) or [()] * len(self._names)
-
     def keys(self, found: Sequence[Sequence[Any]]) -> list[str]:
         """Of what `read` gave, with `id` as the first name: see `key`."""
         columns = [found[0], *(_scalars(found[place], path) for place, path in self._values)]
-        rows = [*zip(*columns, strict=True)]
         try:
-            return _ENCODER.encode_lines(rows).decode().split("\n")[:-1]
+            return _ENCODER.encode_lines(zip(*columns, strict=True)).decode().split("\n")[:-1]
         except UnicodeEncodeError:
-            return [encoded(row).decode() for row in rows]
+            return [encoded(row).decode() for row in zip(*columns, strict=True)]
 
 
 def key(name: str, item: Mapping[str, Any], paths: tuple[Path, ...]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
-from requests import Response, Session
+from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -17,6 +18,27 @@ __all__ = ["session"]
 
 _PIECE = 4 * 1024 * 1024
 """In bytes; the service gives no larger page, but of a transaction that is larger."""
+
+
+class _Session(Session):
+    """Asks the environment for proxies and certificates once for each host, not for each page: it does not change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _as_signed
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """As `requests` does the first time."""
+        asked = (*urlsplit(url)[:2], str(proxies), stream, verify, cert)
+        if asked not in self._known:
+            self._known[asked] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        return dict(self._known[asked])
+
+
+def _as_signed(request: PreparedRequest) -> PreparedRequest:
+    """What the SDK signed: nothing is looked for in ~/.netrc, which would take the place of the signature."""
+    return request
 
 
 class _Answer(Response):
@@ -40,7 +62,7 @@ class _Adapter(HTTPAdapter):
 
 def session() -> Session:
     """A session for `RequestsTransport`, which leaves it to the SDK what is tried again."""
-    made = Session()
+    made = _Session()
     adapter = _Adapter(max_retries=Retry(total=False, redirect=False, raise_on_status=False))
     for scheme in ("http://", "https://"):
         made.mount(scheme, adapter)
