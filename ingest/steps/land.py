@@ -99,6 +99,8 @@ async def land(
         parts_of = functools.partial(raw_parts, contract=contract, events=events)
         tokens = Tokens(contract.dataset, lake, screened)
         landing = _Landing(contract, lake, rows_of, parts_of, reached, progress, patience, screened, stop, tokens)
+        if all(isinstance(one, TokenSource) for one in sources):
+            landing.making = asyncio.Lock()
         ready = {
             one.application: await landing.begin(one) for one in {one.application: one for one in sources}.values()
         }
@@ -154,6 +156,7 @@ class _Landing:
     expected: int = 0
     landed: Landed = Landed()
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    making: asyncio.Lock | None = None  # of rows, where sources have tokens: while others write; null: a turn, too
 
     async def begin(self, source: Source) -> int | None:
         """Make sure that the source is the one that was landed before; returns how many messages wait in it."""
@@ -220,7 +223,7 @@ class _Landing:
         return await self._patiently(functools.partial(self.tokens.append, application, number, rows))
 
     async def _part(self, parts: Iterator[pa.Table]) -> pa.Table | None:
-        async with self.turn:
+        async with self.making or self.turn:
             return await asyncio.to_thread(next, parts, None)
 
     async def _tell(self, application: str, window: Window) -> None:
