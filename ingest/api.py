@@ -16,6 +16,7 @@ from ingest.adopting import adopt
 from ingest.compose import contract_of, keys_of, lake_of, standing
 from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
+from ingest.errors import ConfigurationError
 from ingest.lake import open_storage
 from ingest.lake.query import query
 from ingest.landing import feed_ranges, land
@@ -25,7 +26,7 @@ from ingest.model.contract import Contract
 from ingest.model.erasure import Erased
 from ingest.model.points import Reached, passing
 from ingest.model.replay import Filter, Replayed
-from ingest.model.status import Status
+from ingest.model.status import Items, Status
 from ingest.model.upkeep import SPARED_HOURS, Compacted, Vacuumed
 from ingest.settings import Settings
 from ingest.steps.land import Progress
@@ -51,6 +52,7 @@ __all__ = [
     "quarantine_groups",
     "quarantine_rows",
     "rebuild",
+    "rebuild_items",
     "replay",
     "sql",
     "status",
@@ -173,6 +175,26 @@ def rebuild(
     )
 
 
+def rebuild_items(settings: Settings, dataset: str) -> Items:
+    """The items of a container as they are now anew from their history, which stays as it is.
+
+    Raises:
+        ConfigurationError: the dataset comes from queues.
+        LakepostError: any other of the tree.
+    """
+    from ingest import steps
+
+    contract, lake = standing(settings, dataset)
+    if not contract.keeps_history:
+        raise ConfigurationError(
+            f"{dataset} comes from queues: its curated table holds events, and no items as they are now",
+            remedy="leave --current out",
+        )
+    lake.prepare(contract)
+    steps.derive(contract, lake, limits=steps.Limits(settings.batch_rows, settings.batch_bytes), anew=True)
+    return lake.items(dataset) or Items(0, 0)
+
+
 def replay(
     settings: Settings,
     dataset: str,
@@ -233,6 +255,7 @@ def erase(
         keys=keys_of(settings),
         opened=envelope.opened,
         drain=lambda: curate(settings, dataset, reached=reached),
+        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
         nobody_is_active=nobody_is_active,
         dry_run=dry_run,
         reached=reached,
@@ -264,6 +287,7 @@ def status(settings: Settings, dataset: str) -> Status:
         tuple(lake.unknown_fields(dataset)),
         tuple(lake.losses(dataset)),
         tuple(lake.gaps(dataset)),
+        lake.items(dataset),
     )
 
 

@@ -194,10 +194,22 @@ def rebuild(
     first: Annotated[str | None, typer.Option("--from", help="The first event date, YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="The last one; without it, only --from.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every event date that raw holds.")] = False,
+    current: Annotated[
+        bool, typer.Option("--current", help="Only a container's items as they are now, from their history.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Event dates of curated and quarantine anew from raw, under today's contract."""
+    if current:
+        if every or dry_run or first or last:
+            raise ConfigurationError("--current is no rebuild of event dates", remedy="give it alone")
+        items = api.rebuild_items(terminal.settings(), dataset)
+        if as_json:
+            terminal.print_json({"dataset": dataset, "items": dataclasses.asdict(items)})
+        else:
+            terminal.print_rows(["dataset", "items", "deleted"], [(dataset, items.now, items.deleted)])
+        return
     dates = _dates(first, last, every=every)
     with terminal.progress("rebuild", as_json=as_json) as progress:
         rebuilt = api.rebuild(terminal.settings(), dataset, dates=dates, dry_run=dry_run, progress=progress)

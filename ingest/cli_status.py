@@ -48,6 +48,7 @@ def status(
     else:
         terminal.print_rows(list(_TOTALS), [tuple(row[name] for name in _TOTALS) for row in found])
         for row in found:
+            _print_items(row["dataset"], row["items"])
             _print_drift(row["dataset"], row["unknown_fields"])
             _print_losses(row["dataset"], row["losses"])
             _print_gaps(row["dataset"], row["gaps"])
@@ -80,9 +81,17 @@ def _totals(settings: Settings, dataset: str) -> dict[str, Any]:
         "last_batch": None if found.last_batch is None else found.last_batch.to_dict(),
         "unknown_fields": [field.to_dict() for field in found.unknown_fields],
         "report": found.report,
+        "items": None if found.items is None else dataclasses.asdict(found.items),
         "losses": [dataclasses.asdict(loss) for loss in found.losses],
         "gaps": [dataclasses.asdict(gap) for gap in found.gaps],
     }
+
+
+def _print_items(dataset: str, items: dict[str, int] | None) -> None:
+    """How many items a container has now, in a line."""
+    if items is not None:
+        told = f"{dataset}: {items['now']} items now, {items['deleted']} deleted"
+        terminal.err.print(escaped(told), highlight=False, soft_wrap=True)
 
 
 def _print_drift(dataset: str, fields: list[dict[str, Any]]) -> None:

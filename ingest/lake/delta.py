@@ -29,6 +29,7 @@ from ingest.lake import (
 )
 from ingest.lake.commit import open_table
 from ingest.lake.erasures import Erasures
+from ingest.lake.items import ItemTables
 from ingest.lake.offsets import Offsets
 from ingest.lake.places import as_json, storage_errors
 from ingest.lake.properties import OF_EVERY, OF_RAW, STATISTICS, keep_up
@@ -46,7 +47,7 @@ from ingest.model.upkeep import Compacted, Vacuumed
 __all__ = ["DeltaLake"]
 
 
-class DeltaLake(Erasures, Offsets, Tokens):
+class DeltaLake(Erasures, ItemTables, Offsets, Tokens):
     """Implements `ports.Lake` on delta-rs and a `Storage`."""
 
     def prepare(self, contract: Contract) -> None:
@@ -65,7 +66,10 @@ class DeltaLake(Erasures, Offsets, Tokens):
             "accounts": (ACCOUNTS, None, {}),
         }
         if contract.keeps_history:
-            schemas |= {"current": (curated_schema(contract), None, searched), "deleted": (DELETED, None, {})}
+            schemas |= {
+                "current": (curated_schema(contract), None, searched),
+                "deleted": (DELETED, None, {STATISTICS: "event_time"}),
+            }
         with storage_errors():
             for stage, (schema, partition_by, properties) in schemas.items():
                 uri = self.uri(stage, contract.dataset)

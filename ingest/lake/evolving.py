@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction
-from pyarrow import fs
 
-from ingest.errors import AccountBroken, LakeUnavailable, SchemaMismatch
+from ingest.errors import AccountBroken, SchemaMismatch
 from ingest.lake.commit import KEEP_LOG, decided, differences, scan, schema_of
+from ingest.lake.datafiles import still_there, written
 from ingest.lake.growth import Growth, grown, growth
 from ingest.lake.log import files_in
 from ingest.lake.published import ACCOUNT
-from ingest.lake.upkeep import TARGET_BYTES
-from ingest.model.batches import gathered
 from ingest.model.contract import Column, Contract, LogicalType
 from ingest.model.tables import LEARNED, curated_schema
 
@@ -36,9 +31,6 @@ _ALONE = 0
 
 _REWRITES = 3
 """Attempts at a rewrite, each of which reads and writes the whole table."""
-
-_GROUP_ROWS, _GROUP_BYTES = 100_000, 64 * 1024 * 1024
-"""A row group of a rewritten file ends at either: what a rewrite holds in memory."""
 
 _PARTITION = "event_date"
 
@@ -131,14 +123,14 @@ def _rewrite(table: DeltaTable, schema: pa.Schema, account: Mapping[str, Any]) -
     files: list[AddAction] = []
     for date in sorted(dates):
         rows = scan(table, schema, f"{_PARTITION} = DATE '{date}'")
-        files += _written(folder, f"{_PARTITION}={date}", {_PARTITION: str(date)}, rows)
-    written = sum(json.loads(file.stats)["numRecords"] for file in files)
-    if written != table.count():
+        files += written(folder, rows, {_PARTITION: str(date)})
+    rewritten = sum(json.loads(file.stats)["numRecords"] for file in files)
+    if rewritten != table.count():
         raise AccountBroken(
-            f"{table.table_uri} has {table.count()} rows, {written} were rewritten",
+            f"{table.table_uri} has {table.count()} rows, {rewritten} were rewritten",
             remedy="nothing was committed; this is a defect of Lakepost: keep the lake and report it",
         )
-    _still_there(folder, files)
+    still_there(folder, files)
     table.create_write_transaction(
         [*files],
         mode="overwrite",
@@ -149,42 +141,3 @@ def _rewrite(table: DeltaTable, schema: pa.Schema, account: Mapping[str, Any]) -
         ),
         post_commithook_properties=KEEP_LOG,
     )
-
-
-def _written(
-    folder: fs.FileSystem, path: str, partition: Mapping[str, str | None], rows: Iterable[pa.RecordBatch]
-) -> Iterator[AddAction]:
-    """Write the rows of one date as Parquet files of about `TARGET_BYTES`, without its column, as Delta has it.
-
-    The log gets no statistics but the count: those of the columns stand in each file's footer, which readers use too.
-    """
-    groups = gathered(rows, rows=_GROUP_ROWS, size=_GROUP_BYTES)
-    while (group := next(groups, None)) is not None:
-        name, count = f"{path}/part-{uuid.uuid4()}.parquet", 0
-        with (
-            folder.open_output_stream(name) as file,
-            pq.ParquetWriter(file, group.drop_columns([_PARTITION]).schema) as parquet,
-        ):
-            while group is not None:
-                parquet.write_table(group.drop_columns([_PARTITION]))
-                count += group.num_rows
-                group = next(groups, None) if file.tell() < TARGET_BYTES else None
-        size = folder.get_file_info(name).size or 0
-        yield AddAction(
-            path=name,
-            size=size,
-            partition_values=partition,
-            modification_time=time.time_ns() // 10**6,
-            data_change=True,
-            stats=json.dumps({"numRecords": count}),
-        )
-
-
-def _still_there(folder: fs.FileSystem, files: list[AddAction]) -> None:
-    """A vacuum takes files that no log names for orphans once they are old enough."""
-    found = folder.get_file_info([file.path for file in files])
-    if any(file.type is not fs.FileType.File for file in found):
-        raise LakeUnavailable(
-            "a vacuum removed rewritten files before they were committed: the rewrite took longer than it spares",
-            remedy="pause the DAG `maintain__lake` and run the same command again",
-        )

@@ -40,6 +40,7 @@ __all__ = [
     "report",
     "table",
     "tables",
+    "tables_of",
     "token",
     "tokens",
 ]
@@ -49,7 +50,12 @@ def table(stage: str, dataset: str, *, history: bool = False) -> str:
     """A table's folder, relative to the lake; `history`: the dataset's curated table is the history of items."""
     if stage == "curated" and history:
         return f"curated/{dataset}_changes"
-    return {"current": f"curated/{dataset}", "deleted": f"_lakepost/deleted/{dataset}"}.get(stage, f"{stage}/{dataset}")
+    return f"{tables_of('curated' if stage == 'current' else stage)}/{dataset}"
+
+
+def tables_of(stage: str) -> str:
+    """The folder with a table's folder for each dataset."""
+    return f"_lakepost/{stage}" if stage == "deleted" else stage
 
 
 def tables(dataset: str) -> str:

@@ -74,8 +74,9 @@ def prove(
     for stage, uri in uris.items():
         folder = paths.table(stage, dataset, history=OF_ITEMS[0] in uris)
         _search_table(folder, uri, Search(needle, opened), tally, read_until[stage], nobody_is_active)
+    table = paths.table("deleted", dataset) + "/"
     for path in storage.files("_lakepost"):
-        if path.split("/")[2:3] in ([dataset], [f"{dataset}.json"]):
+        if path.split("/")[2:3] in ([dataset], [f"{dataset}.json"]) and not path.startswith(table):
             content = storage.get(path) or b""
             tally.files, tally.bytes = tally.files + 1, tally.bytes + len(content)
             if needle.is_in(content) and path.startswith(_REPORTS):

@@ -19,7 +19,8 @@ def query(storage: Storage, sql: str, *, max_rows: int | None = None) -> tuple[l
     """Run `sql`; returns column names, rows (at most `max_rows`) and whether there were more.
 
     Views are named after the lake's folders: `curated.orders`, `raw.orders`, `quarantine.orders`,
-    `accounts.orders`; of a container `curated.customers` has the items, `curated.customers_changes` their history.
+    `accounts.orders`; of a container's items `curated.customers` are those that there are, `deleted.customers` those
+    that were deleted, `curated.customers_changes` what was done to them.
 
     Raises:
         ConfigurationError: DuckDB is not installed.
@@ -37,9 +38,9 @@ def query(storage: Storage, sql: str, *, max_rows: int | None = None) -> tuple[l
     views: list[str] = []
     try:
         connection.execute(f"LOAD '{next(iter(found))}'")
-        for stage in STAGES:
-            for dataset in storage.folders(stage):
-                uri = storage.table_uri(paths.table(stage, dataset))
+        for stage in (*STAGES, "deleted"):
+            for dataset in storage.folders(paths.tables_of(stage)):
+                uri = storage.table_uri(f"{paths.tables_of(stage)}/{dataset}")
                 if DeltaTable.is_deltatable(uri):
                     views.append(f"{stage}.{dataset}")
                     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {stage}")

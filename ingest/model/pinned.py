@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ingest.model.points import Reached
 
-__all__ = ["AccountOf", "PinnedChunk", "PinnedDate", "PinnedErasure"]
+__all__ = ["AccountOf", "PinnedChunk", "PinnedDate", "PinnedErasure", "PinnedItems"]
 
 AccountOf = Callable[[int, Mapping[str, int], Mapping[str, int]], Mapping[str, Any]]
 """The account of rows that are erased: signed rows of curated; duplicates and erased by event date (ISO)."""
@@ -110,4 +110,34 @@ class PinnedDate(Protocol):
 
     def write_curated(self, rows: pa.RecordBatchReader, account: Mapping[str, Any]) -> int:
         """Replace the date's curated rows, with the account in the same commit; returns curated's version."""
+        ...
+
+
+class PinnedItems(Protocol):
+    """The items of a container and the deleted ones, with their history as of one version.
+
+    `schema` is the history's. `is_settled`: they have all of it. `anew`: more than appends happened to it, so that
+    both have to be made anew. Writes raise `CommitFailed` when another commit came first.
+    """
+
+    schema: pa.Schema
+    is_settled: bool
+    anew: bool
+
+    def history(self) -> Iterator[pa.RecordBatch]:
+        """The changes that the items lack, all of them when `anew`, in no order."""
+        ...
+
+    def merge(self, rows: pa.Table, reached: Reached) -> None:
+        """Bring in the changes `rows`, one of an item, where they are newer than what stands there."""
+        ...
+
+    def settle(self) -> None:
+        """Keep how much of the history the items have."""
+        ...
+
+    def replace(
+        self, items: Iterable[pa.RecordBatch], deleted: Callable[[], Iterable[pa.RecordBatch]], reached: Reached
+    ) -> None:
+        """Put `items` and then `deleted`, `tables.DELETED`, which is asked for after the last item, in their place."""
         ...

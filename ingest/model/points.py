@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-__all__ = ["OF_ERASURE", "OF_INGEST", "OF_REPLAY", "Point", "Reached", "passing"]
+__all__ = ["OF_ERASURE", "OF_INGEST", "OF_ITEMS", "OF_REPLAY", "Point", "Reached", "passing"]
 
 
 class Point(StrEnum):
@@ -22,6 +22,9 @@ class Point(StrEnum):
     CURATED_COMMITTED = "curated_committed"
     QUARANTINE_CLEARED = "quarantine_cleared"  # of a rebuild only: rows that are rejects no longer are gone
     ACCOUNT_COMMITTED = "account_committed"
+    DELETED_COMMITTED = "deleted_committed"  # of items derived from their history only, like the two below
+    ITEMS_COMMITTED = "items_committed"
+    ITEMS_SETTLED = "items_settled"
     TABLE_REWRITTEN = "table_rewritten"  # of a rebuild of every date only
     REPLAY_RECORDED = "replay_recorded"  # of a replay only, like the two below
     REPLAY_MOVED = "replay_moved"
@@ -37,6 +40,9 @@ class Point(StrEnum):
 OF_REPLAY = (Point.REPLAY_RECORDED, Point.REPLAY_MOVED, Point.REPLAY_REMOVED)
 """Points of a replay alone."""
 
+OF_ITEMS = (Point.DELETED_COMMITTED, Point.ITEMS_COMMITTED, Point.ITEMS_SETTLED)
+"""Points of deriving the items of a container, each with something committed to one of their tables."""
+
 OF_ERASURE = tuple(point for point in Point if point.startswith("erasure"))
 """Points of an erasure alone, in their order."""
 
@@ -49,6 +55,7 @@ OF_INGEST = tuple(
         Point.TOKEN_KEPT,
         Point.QUARANTINE_CLEARED,
         Point.TABLE_REWRITTEN,
+        *OF_ITEMS,
         *OF_REPLAY,
         *OF_ERASURE,
     }

@@ -17,7 +17,7 @@ from ingest.model.contract import Column, Contract
 from ingest.model.delivery import Bounds, Delivery, Lost, Window
 from ingest.model.erasure import Erasure, Searched
 from ingest.model.loss import Loss
-from ingest.model.pinned import AccountOf, PinnedChunk, PinnedDate, PinnedErasure
+from ingest.model.pinned import AccountOf, PinnedChunk, PinnedDate, PinnedErasure, PinnedItems
 from ingest.model.replay import Chunk
 from ingest.model.token_lake import TokenLake
 from ingest.model.upkeep import Compacted, Vacuumed
@@ -34,6 +34,7 @@ __all__ = [
     "PinnedChunk",
     "PinnedDate",
     "PinnedErasure",
+    "PinnedItems",
     "Source",
     "TokenSource",
     "Totals",
@@ -354,6 +355,10 @@ class Lake(TokenLake, Protocol):
 
     def pin(self, contract: Contract, date: dt.date) -> PinnedDate:
         """Pin one event date for a rebuild."""
+        ...
+
+    def pin_items(self, dataset: str, *, anew: bool = False) -> PinnedItems:
+        """Pin the items of a container, the deleted ones and their history; `anew`: to make both from all of it."""
         ...
 
     def write_report(self, batch: Batch, report: Mapping[str, Any], page: str) -> str:

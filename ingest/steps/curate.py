@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -20,21 +19,15 @@ from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
+from ingest.steps.current import derived
 from ingest.steps.dead_letters import PuttingAside
+from ingest.steps.limits import Limits
 from ingest.steps.sifting import Sifting
 from ingest.steps.verdicts import Verdicts, judge
 
 __all__ = ["Limits", "curate"]
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A batch ends before it would hold more rows or body bytes; a single window is never split."""
-
-    rows: int = 500_000
-    bytes: int = 192 * 1024 * 1024
 
 
 def curate(
@@ -64,7 +57,10 @@ def curate(
     begun = time.monotonic()
     account = Account(contract.dataset)
     lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
-    with Sifting(lake, PuttingAside(decode), validator, limits) as sifting:
+    with (
+        derived(contract, lake, limits=limits, reached=reached),
+        Sifting(lake, PuttingAside(decode), validator, limits) as sifting,
+    ):
         while batch := sifting.foreseen(lake.next_batch(contract, max_rows=limits.rows, max_bytes=limits.bytes)):
             older = batch.digest != contract.digest
             used = lake.learned(contract_at(batch.digest) if older else contract)

@@ -24,6 +24,8 @@ from ingest.model.keys import Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Lake, Open, PinnedErasure
 from ingest.steps.changes import item_marks
+from ingest.steps.current import derive
+from ingest.steps.limits import Limits
 from ingest.steps.moved import moved_account
 from ingest.steps.screen import Screen, erasure_of, screen_of, value_of
 
@@ -42,6 +44,7 @@ def erase(
     keys: Keys,
     opened: Open,
     drain: Callable[[], object],
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     nobody_is_active: bool = False,
     dry_run: bool = False,
     reached: Reached = passing,
@@ -66,7 +69,7 @@ def erase(
     _store(contract, lake, value, mine, keys)
     reached(Point.ERASURE_STORED)
     done = Erased(contract.dataset)
-    again = functools.partial(_round, contract, lake, value, drain, reached, keys=keys, opened=opened)
+    again = functools.partial(_round, contract, lake, value, drain, reached, keys=keys, opened=opened, limits=limits)
     for _ in range(_ROUNDS):
         done = _sum(done, again(nobody_is_active=nobody_is_active))
         if done.proved or done.pending:
@@ -84,6 +87,7 @@ def _round(
     *,
     keys: Keys,
     opened: Open,
+    limits: Limits,
     nobody_is_active: bool,
 ) -> Erased:
     """What stands there now taken out, and all that is left searched, for the value and each of its hashes."""
@@ -91,6 +95,7 @@ def _round(
     drain()
     reached(Point.ERASURE_DRAINED)
     done = _take_out(contract, lake, screen_of(contract, lake, keys, opened), reached)
+    derive(contract, lake, limits=limits, reached=reached)
     column = next(one for one in contract.columns if one.name == contract.erasure_key)
     hashes = [*(keys.hashed(value, key) for key in keys.by_id), *item_marks(value, contract, keys)]
     searched = lake.prove(contract.dataset, value, column, hashes, opened=opened, nobody_is_active=nobody_is_active)

@@ -31,7 +31,8 @@ from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedDate, Validator
 from ingest.model.tables import QUARANTINE
-from ingest.steps.curate import Limits
+from ingest.steps.current import derive
+from ingest.steps.limits import Limits
 from ingest.steps.moved import moved_account
 from ingest.steps.replacement import Replacement, replacement
 from ingest.steps.screen import screen_of
@@ -95,6 +96,8 @@ def rebuild(  # noqa: PLR0913 - its ports
             found.append(_rebuild(contract, lake, date, weighing, limits, dry_run=dry_run, reached=reached))
         if progress is not None:
             progress(len(found), len(dates))
+    if not dry_run:
+        derive(contract, lake, limits=limits, anew=True, reached=reached)
     return Rebuilt(_account(contract, lake, found, time.monotonic() - begun), tuple(found))
 
 

@@ -18,7 +18,7 @@ from ingest.model.contract import Contract
 from ingest.model.difference import Difference
 from ingest.model.ports import PinnedDate
 from ingest.model.tables import KEYS, QUARANTINE, ROW_ORDER, VERDICT, curated_schema, row_names
-from ingest.steps.curate import Limits
+from ingest.steps.limits import Limits
 from ingest.steps.spill import Sieve, Slotted, Spill, shares
 from ingest.steps.verdicts import first
 from ingest.steps.weighing import Weighing

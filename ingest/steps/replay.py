@@ -19,7 +19,8 @@ from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedChunk, Validator
 from ingest.model.replay import Chunk, Replayed
 from ingest.model.tables import RAW, VERDICT, row_names
-from ingest.steps.curate import Limits
+from ingest.steps.current import derive
+from ingest.steps.limits import Limits
 from ingest.steps.moved import moved_account
 from ingest.steps.screen import Screen, screen_of
 from ingest.steps.verdicts import Verdicts, known_in, settle, weigh
@@ -64,6 +65,8 @@ def replay(
         done = _sum(done, _chunk(contract, lake, chunk, decode, validator, keys, dry_run=dry_run, reached=reached))
         if progress is not None:
             progress(done.replayed, total)
+    if not dry_run:
+        derive(contract, lake, limits=limits, reached=reached)
     return dataclasses.replace(
         done, curated_version=lake.curated_version(contract.dataset), seconds=time.monotonic() - begun
     )

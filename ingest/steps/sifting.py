@@ -24,7 +24,7 @@ from ingest.steps.reading import Read, read_batch
 from ingest.steps.screen import Screen, by_date
 
 if TYPE_CHECKING:
-    from ingest.steps.curate import Limits
+    from ingest.steps.limits import Limits
 
 __all__ = ["Sifted", "Sifting"]
 

@@ -1,7 +1,7 @@
 """Rows put aside, in memory while they are few and in files of a folder beyond that.
 
-Rows may be put aside in slots, by a hash of their event's id: all rows of one event share a slot, so that a few
-slots at a time can be deduplicated and compared by themselves.
+Rows may be put aside in slots, by a hash of their event's id, or their item's key: all rows of one event share a
+slot, so that a few slots at a time can be deduplicated and compared by themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.errors import TransientError
-from ingest.steps.curate import Limits
+from ingest.steps.limits import Limits
 
 __all__ = ["SLOTS", "Sieve", "Slotted", "Spill", "shares"]
 
@@ -95,15 +95,16 @@ class Spill:
 
 
 class Slotted(Spill):
-    """Rows with an `event_id`, put aside so that a range of slots can be read alone."""
+    """Rows with the column `by`, none of it null, put aside so that a range of slots can be read alone."""
 
-    def __init__(self, schema: pa.Schema, folder: Path, limits: Limits) -> None:
+    def __init__(self, schema: pa.Schema, folder: Path, limits: Limits, *, by: str = "event_id") -> None:
         super().__init__(schema, folder, limits)
+        self._by = by
         self.rows_by_slot = np.zeros(SLOTS, np.int64)
 
     def _laid_out(self, rows: pa.Table) -> Iterable[pa.RecordBatch]:
         """One batch for each slot, in their order."""
-        slots = hashes(rows["event_id"]) % SLOTS
+        slots = hashes(rows[self._by]) % SLOTS
         counts = np.bincount(slots, minlength=SLOTS)
         self.rows_by_slot += counts
         laid = rows.take(pa.array(np.argsort(slots, kind="stable")))
@@ -145,9 +146,9 @@ class Sieve:
         return number >> np.uint32(3), (np.uint32(1) << (number & np.uint32(7))).astype(np.uint8)
 
 
-def hashes(event_ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint32]:
+def hashes(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint32]:
     """CRC-32 of each id's bytes."""
-    return np.fromiter(map(zlib.crc32, event_ids.cast(pa.binary()).to_pylist()), np.uint32, len(event_ids))
+    return np.fromiter(map(zlib.crc32, ids.cast(pa.binary()).to_pylist()), np.uint32, len(ids))
 
 
 def shares(stores: Sequence[Slotted], limits: Limits) -> list[range | None]:

@@ -13,8 +13,8 @@ from ingest.model.contract import Contract
 from ingest.model.keys import Keys
 from ingest.model.ports import Decode, PinnedDate, Validator
 from ingest.model.tables import QUARANTINE, RAW, ROW_ORDER, curated_schema, occurrences
-from ingest.steps.curate import Limits
 from ingest.steps.dead_letters import PuttingAside, Waiting, waiting_in
+from ingest.steps.limits import Limits
 from ingest.steps.screen import Screen
 from ingest.steps.spill import Slotted
 from ingest.steps.verdicts import stamped, weigh
