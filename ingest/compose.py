@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import functools
+import math
 import re
 
 from ingest import catalog
 from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake, open_storage
 from ingest.memory import few_arenas
-from ingest.model.container import ContainerBinding, RequestUnits
+from ingest.model.container import ContainerBinding, FeedRange, RequestUnits
 from ingest.model.contract import Contract
 from ingest.model.delivery import Start
 from ingest.model.keys import HOW_TO_MAKE_A_KEY, Keys
@@ -19,7 +21,7 @@ from ingest.model.ports import Source
 from ingest.settings import Settings
 from ingest.sources.address import rabbitmq_url
 
-__all__ = ["contract_of", "keys_of", "lake_of", "rabbitmq_url", "sources_of", "standing"]
+__all__ = ["contract_of", "keys_of", "lake_of", "rabbitmq_url", "ranges_of", "sources_of", "standing"]
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SHORTEST_KEY = 32  # bytes: as long as the hash
@@ -80,14 +82,14 @@ def sources_of(  # what each kind of source knows
     lake: DeltaLake,
     *,
     start: Start | None = None,
-    anew: bool = False,
+    anew: bool | dt.datetime = False,
     feed_range: str | None = None,
     units: RequestUnits | None = None,
 ) -> list[Source]:
     """The contract's queues, or its container's feed ranges, as they are read.
 
-    `start` says where to begin in streams, `anew` that a container is read from its beginning once more; of its feed
-    ranges the one named `feed_range`, else all, which share the request `units`.
+    `start` says where to begin in streams, `anew` that a container is read from its beginning once more, a time: unless
+    that has begun since then; of its feed ranges the one named `feed_range`, else all, which share the request `units`.
 
     Raises:
         ConfigurationError: one of those that means nothing to this source; no broker, or no account.
@@ -115,15 +117,14 @@ def _feed(
     lake: DeltaLake,
     units: RequestUnits | None,
     *,
-    anew: bool,
+    anew: bool | dt.datetime,
     feed_range: str | None,
 ) -> list[Source]:
     from ingest.sources.cosmos import CosmosRange
     from ingest.sources.cosmos_account import cosmos_account
-    from ingest.sources.cosmos_ranges import feed_ranges
 
     account = cosmos_account(settings)
-    ranges = lake.feed_ranges(dataset, container.name, lambda: feed_ranges(account, container))
+    ranges = ranges_of(settings, dataset, container, lake)
     chosen = [one for one in ranges if feed_range in {None, one.name}]
     if not chosen:
         raise ConfigurationError(
@@ -131,10 +132,31 @@ def _feed(
             remedy=f"it is read by {', '.join(one.name for one in ranges)}",
         )
     known = functools.partial(lake.items_before, dataset, container.name)
+    since = anew.timestamp() if isinstance(anew, dt.datetime) else math.inf
     return [
-        CosmosRange(account, container, within, units, anew=anew, known=functools.partial(known, within.name))
+        CosmosRange(
+            account,
+            container,
+            within,
+            units,
+            anew=bool(anew),
+            since=since,
+            known=functools.partial(known, within.name),
+        )
         for within in chosen
     ]
+
+
+def ranges_of(settings: Settings, dataset: str, container: ContainerBinding, lake: DeltaLake) -> list[FeedRange]:
+    """The feed ranges that the container is read by: those the lake knows, else as the account says now."""
+
+    def choose() -> list[FeedRange]:
+        from ingest.sources.cosmos_account import cosmos_account
+        from ingest.sources.cosmos_ranges import feed_ranges
+
+        return feed_ranges(cosmos_account(settings), container)
+
+    return lake.feed_ranges(dataset, container.name, choose)
 
 
 def _queues(settings: Settings, contract: Contract, lake: DeltaLake, start: Start | None) -> list[Source]:

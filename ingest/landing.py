@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 import time
 from collections.abc import Sequence
 
-from ingest.compose import contract_of, keys_of, lake_of, sources_of
+from ingest.compose import contract_of, keys_of, lake_of, ranges_of, sources_of
+from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake
 from ingest.model.account import Account
 from ingest.model.container import RequestUnits
@@ -31,8 +33,12 @@ def feed_ranges(settings: Settings, dataset: str) -> list[str]:
         LakepostError: any other of the tree.
     """
     contract, lake = contract_of(settings, dataset), lake_of(settings)
+    if contract.container is None:
+        raise ConfigurationError(
+            f"{dataset} comes from queues, which have no feed ranges", remedy="land them without a feed range"
+        )
     lake.prepare(contract)
-    return [source.application.rpartition(":")[2] for source in sources_of(settings, contract, lake)]
+    return [one.name for one in ranges_of(settings, dataset, contract.container, lake)]
 
 
 def land(
@@ -42,7 +48,7 @@ def land(
     max_messages: int | None = None,
     max_seconds: float | None = None,
     start: Start | None = None,
-    from_beginning: bool = False,
+    from_beginning: bool | dt.datetime = False,
     feed_range: str | None = None,
     stop_on_signals: bool = False,
     reached: Reached = passing,
@@ -52,8 +58,8 @@ def land(
 
     `start` is for streams: one that was landed before is read again from there up to its stored position, which stays
     where it is; one that was not is landed from there. `from_beginning` takes a new snapshot of a container, whatever
-    was landed of it before. `feed_range` lands only that one of its `feed_ranges`, with its
-    part of the request units of a run.
+    was landed of it before; a time: unless one was begun since then, perhaps by an earlier try. `feed_range` lands only
+    that one of its `feed_ranges`, with its part of the request units of a run.
 
     With `stop_on_signals`, SIGTERM or SIGINT commits and acknowledges the window under way and ends; a
     second one abandons it, and the broker gives it again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from cosmos import Local
 from ingest import api
+from ingest.errors import ConfigurationError
 from ingest.lake import DeltaLake, LocalStorage
 from ingest.settings import Settings, load_settings
 from tests.dags.customers import customers_of
@@ -66,3 +68,21 @@ def test_a_feed_range_has_its_part_of_a_run_s_request_units(tmp_path: Path, cosm
     for account in spent:
         assert 40 / RANGES <= account.request_units < 2 * 40 / RANGES  # the last page is paid when it has come
     assert 0 < sum(account.landed for account in spent) < ITEMS
+
+
+def test_a_snapshot_that_a_try_of_the_same_run_has_begun_is_gone_on_with(
+    tmp_path: Path, cosmos_account: Local, container: ContainerProxy
+) -> None:
+    settings = _settings(tmp_path, cosmos_account)
+    assert api.land(settings, "customers").landed == ITEMS
+    begun = dt.datetime.now(dt.UTC)
+    assert api.land(settings, "customers", from_beginning=begun).landed == ITEMS
+    container.create_item({"id": "c-999999", "city": "Bonn"})
+    assert api.land(settings, "customers", from_beginning=begun).landed == 1
+    assert api.land(settings, "customers", from_beginning=dt.datetime.now(dt.UTC)).landed == ITEMS + 1
+
+
+def test_a_dataset_from_queues_has_no_feed_ranges(tmp_path: Path) -> None:
+    settings = load_settings(lake_url=tmp_path.as_uri(), schemas_dir=Path(__file__).parents[1] / "schemas")
+    with pytest.raises(ConfigurationError, match="no feed ranges"):
+        api.feed_ranges(settings, "orders")

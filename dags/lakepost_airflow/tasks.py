@@ -37,10 +37,12 @@ def land(dataset: str, schemas_dir: str, feed_range: str | None = None) -> dict[
     """
     from ingest import api  # noqa: PLC0415 - columnar libraries stay out of DAG parsing
 
-    params, settings = get_current_context()["params"], task_settings(Path(schemas_dir))
+    context, settings = get_current_context(), task_settings(Path(schemas_dir))
+    params = context["params"]
     if "from_beginning" not in params:
         return api.land(settings, dataset, max_messages=params["max_messages"]).to_dict()
-    anew = bool(params["from_beginning"])
+    # A task that is tried again goes on in the snapshot that it has begun.
+    anew = params["from_beginning"] and (context["dag_run"].start_date or True)
     return api.land(settings, dataset, from_beginning=anew, feed_range=feed_range).to_dict()
 
 

@@ -69,7 +69,8 @@ class CosmosRange:
     those are over, and cleanly when the request units are used up. The SDK follows splits and merges.
 
     `anew` begins like a first run whatever was read before, under the next generation: on purpose, or where the
-    container was made again. A run without it goes on from there. A feed that does not go on from the token is begun
+    container was made again. A run without it goes on from there, and so does one with it where a generation has begun
+    `since` (seconds since 1970): that of an earlier try. A feed that does not go on from the token is begun
     anew once in a run, without being told. Such a generation begins with the gap behind it; when all items that are
     there are in raw, those that `known` still gives are told as deletes that are inferred.
     """
@@ -82,6 +83,7 @@ class CosmosRange:
         units: RequestUnits | None = None,
         *,
         anew: bool = False,
+        since: float = math.inf,
         known: Known = lambda _: iter(()),
     ) -> None:
         self.application = f"land:{binding.name}:{within.name}"
@@ -90,7 +92,7 @@ class CosmosRange:
         self._feed = Feed(account, binding, within, self._units)
         self._container: Container | None = None
         self._token: Token | None = None
-        self._anew, self._known = anew, known
+        self._anew, self._since, self._known = anew, since, known
         self._before: Token | None = None
         self._why = _ASKED
         self._has_begun = False
@@ -122,7 +124,7 @@ class CosmosRange:
         if self._token is None:
             return
         is_another = self._token.container_rid != self._opened().rid
-        if self._anew:
+        if self._anew and (is_another or self._token.begun < self._since):
             self._before, self._why, self._token = self._token, _MADE_AGAIN if is_another else _ASKED, None
             return
         if is_another:

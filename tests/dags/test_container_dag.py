@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,7 +64,7 @@ def test_only_what_passes_by_itself_is_tried_again(
 
 
 @pytest.mark.parametrize(("feed_range", "anew"), [("-7F", False), (None, True)])
-def test_land_takes_its_feed_range_and_begins_anew_where_the_run_says_so(
+def test_land_takes_its_feed_range_and_begins_anew_once_where_the_run_says_so(
     monkeypatch: pytest.MonkeyPatch, feed_range: str | None, *, anew: bool
 ) -> None:
     asked: list[Any] = []
@@ -72,9 +73,14 @@ def test_land_takes_its_feed_range_and_begins_anew_where_the_run_says_so(
         asked.append((dataset, options))
         return Account(dataset, landed=3, request_units=12.5)
 
-    params = {"accept": False, "from_beginning": anew}
-    monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": params})
+    begun = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+    context = {
+        "params": {"accept": False, "from_beginning": anew},
+        "dag_run": SimpleNamespace(start_date=begun),
+    }
+    monkeypatch.setattr(tasks, "get_current_context", lambda: context)
     monkeypatch.setattr(tasks, "task_settings", lambda _folder: SimpleNamespace())
     monkeypatch.setattr(api, "land", land)
     assert tasks.land("customers", "/schemas", feed_range)["request_units"] == 12.5
-    assert asked == [("customers", {"from_beginning": anew, "feed_range": feed_range})]
+    # A snapshot that was begun by an earlier try of this run is gone on with.
+    assert asked == [("customers", {"from_beginning": begun if anew else False, "feed_range": feed_range})]
