@@ -19,6 +19,7 @@ def contract_document(contract: Contract) -> str:
             f"# {contract.dataset}\n\n{contract.description.strip()}",
             f"Contract {contract.version}, owner: {contract.owner or 'nobody named'}.",
             _source(contract),
+            *([] if contract.container is None else [_runs(contract.container)]),
             _columns(contract),
             _rules(contract),
             _gate(contract),
@@ -77,6 +78,19 @@ def _container(container: ContainerBinding) -> list[str]:
     ranges = "its physical ranges" if container.feed_ranges is None else f"{container.feed_ranges} feed ranges"
     told = f"Cosmos DB container `{container.name}`, partition key {paths}, read by {ranges}, mode `{container.mode}`"
     return [told, _TOLD[container.mode]]
+
+
+def _runs(container: ContainerBinding) -> str:
+    several = (
+        " `feed_ranges` says by which feed ranges; each is landed by an instance of `land`. When one fails, the others"
+        " stay landed and `curate` does not run: what they landed is pending, and the next run publishes all of it."
+    )
+    return (
+        "## Runs\n\n`land` reads on from the continuation that raw's last commit names."
+        f"{'' if container.feed_ranges == 1 else several} A run with **from_beginning** set takes a new snapshot of the"
+        " container, also of one that was made again (`SourceReplaced`), and infers which items are gone. The extra"
+        " `request_units` of the Connection `lakepost_cosmos` limits what a run may use."
+    )
 
 
 def _columns(contract: Contract) -> str:

@@ -27,7 +27,7 @@ class AirflowApi:
     def __init__(self, url: str) -> None:
         self.url = url
         # Without `trust_env`: a proxy of the environment must not get requests for this machine.
-        self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=30.0, trust_env=False)
+        self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=90.0, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

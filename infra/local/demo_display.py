@@ -50,9 +50,9 @@ class Display:
         self.seconds[name] = time.monotonic() - begun
         self._line(f"{name}: {self.seconds[name]:.1f} s")
 
-    def tasks(self, states: Mapping[str, str]) -> None:
+    def tasks(self, run: str, states: Mapping[str, str]) -> None:
         """Say what each task of a run is doing."""
-        self.say("  " + ", ".join(f"{task}: {state}" for task, state in sorted(states.items(), reverse=True)))
+        self.say(f"  {run}: " + ", ".join(f"{task}: {state}" for task, state in sorted(states.items(), reverse=True)))
 
     def say(self, line: str) -> None:
         """A line that stays, above the bars."""

@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from airflow_api import named
 from ledger import Verdict, connect
+from ledger_customers import CustomersVerdict
 
-__all__ = ["account", "last_line", "sample", "stages"]
+__all__ = ["account", "customers_line", "last_line", "sample", "stages"]
 
 _COUNTS = ("landed", "curated", "quarantined", "duplicates", "pending")
 _QUERY = """\
@@ -21,38 +23,31 @@ SELECT event_date, count(*) AS events, count(DISTINCT order_id) AS orders,
 FROM curated.{dataset} WHERE currency = 'EUR' GROUP BY ALL ORDER BY ALL"""
 
 
-def stages(console: Console, seconds: Mapping[str, float], tasks: Sequence[Mapping[str, Any]], total: float) -> None:
-    """How long each stage took; tasks as Airflow timed them, process start and imports included."""
+def stages(
+    console: Console, seconds: Mapping[str, float], tasks: Mapping[str, Sequence[Mapping[str, Any]]], total: float
+) -> None:
+    """How long each stage took; tasks, by dataset, as Airflow timed them, process start and imports included."""
     table = _table("stage", "seconds")
     for name, took in seconds.items():
         table.add_row(name, f"{took:.1f}")
-        if name.startswith("ingest__"):
-            for task in tasks:
-                table.add_row(f"  {task['task_id']}", f"{task['duration'] or 0:.1f}")
+        for task in tasks.get(name.removeprefix("ingest__"), ()):
+            table.add_row(f"  {named(task)}", f"{task['duration'] or 0:.1f}")
     table.add_row("all, with start and stop", f"{total:.1f}", style="bold")
     console.print(table)
 
 
 def account(
-    console: Console,
-    accounts: Mapping[str, Mapping[str, Any]],
-    verdict: Verdict,
-    others: Mapping[str, Mapping[str, Any]],
+    console: Console, accounts: Mapping[str, Mapping[str, Any]], orders: Verdict, customers: CustomersVerdict
 ) -> None:
-    """The account of the run, task by task, above what the lake holds; then those of the other datasets."""
+    """The accounts of runs and commands, above what the lake holds of orders and customers."""
     table = _table("account", *_COUNTS, "seconds")
-    for task, counts in accounts.items():
-        _add(table, task, counts)
-    lake = (verdict.landed, verdict.curated, verdict.quarantined, verdict.duplicates)
-    table.add_row("lake", *(f"{value:,}" for value in lake), "", "", style="bold")
-    for dataset, counts in others.items():
-        _add(table, dataset, counts)
+    for name, counts in accounts.items():
+        values = (f"{counts[count]:,}" if counts.get(count) is not None else "" for count in _COUNTS)
+        table.add_row(name, *values, f"{counts['seconds']:.1f}" if "seconds" in counts else "failed")
+    for dataset, found in (("orders", orders), ("customers", customers)):
+        lake = (found.landed, found.curated, found.quarantined, found.duplicates)
+        table.add_row(f"{dataset}, lake", *(f"{value:,}" for value in lake), "", "", style="bold")
     console.print(table)
-
-
-def _add(table: Table, name: str, counts: Mapping[str, Any]) -> None:
-    values = (f"{counts[count]:,}" if counts.get(count) is not None else "" for count in _COUNTS)
-    table.add_row(name, *values, f"{counts['seconds']:.1f}" if "seconds" in counts else "failed")
 
 
 def sample(console: Console, lake: Path, dataset: str) -> None:
@@ -70,16 +65,20 @@ def sample(console: Console, lake: Path, dataset: str) -> None:
     console.print(table)
 
 
-def last_line(verdict: Verdict) -> str:
-    """`demo: OK landed=… curated=… quarantined=… duplicates=… lost=0`, or the same with FAILED."""
-    counts = {
-        "landed": verdict.landed,
-        "curated": verdict.curated,
-        "quarantined": verdict.quarantined,
-        "duplicates": verdict.duplicates,
-        "lost": verdict.lost,
-    }
-    return f"demo: {'OK' if verdict.ok else 'FAILED'} " + " ".join(f"{name}={count}" for name, count in counts.items())
+def customers_line(verdict: CustomersVerdict) -> str:
+    """`customers: OK landed=… curated=… quarantined=… duplicates=… current=… deleted=… lost=0`, or with FAILED."""
+    names = ("landed", "curated", "quarantined", "duplicates", "current", "deleted", "lost")
+    return _line("customers", {name: getattr(verdict, name) for name in names}, ok=verdict.ok)
+
+
+def last_line(verdict: Verdict, *, ok: bool) -> str:
+    """`demo: OK landed=… curated=… quarantined=… duplicates=… lost=0` of the orders, or the same with FAILED."""
+    names = ("landed", "curated", "quarantined", "duplicates", "lost")
+    return _line("demo", {name: getattr(verdict, name) for name in names}, ok=ok)
+
+
+def _line(name: str, counts: Mapping[str, int], *, ok: bool) -> str:
+    return f"{name}: {'OK' if ok else 'FAILED'} " + " ".join(f"{key}={count}" for key, count in counts.items())
 
 
 def _table(first: str, *others: str) -> Table:

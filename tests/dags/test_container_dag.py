@@ -43,6 +43,14 @@ def test_a_run_may_begin_anew_and_has_no_limit_of_messages(dag: DAG) -> None:
     assert dag.params.dump() == {"accept": False, "from_beginning": False}
 
 
+def test_the_page_of_a_container_says_what_its_runs_do(dag: DAG, tmp_path: Path) -> None:
+    page = str(dag.doc_md)
+    for said in ("`shop/customers`", "feed_ranges", "from_beginning", "SourceReplaced", "lakepost_cosmos"):
+        assert said in page
+    whole = ingest_dag(customers_of(tmp_path / "whole", feedRanges=1), tmp_path / "whole")
+    assert "feed_ranges" not in str(whole.doc_md)
+
+
 @pytest.mark.parametrize("task_id", ["feed_ranges", "land", "curate"])
 @pytest.mark.parametrize(
     ("error", "action"),
