@@ -2,7 +2,7 @@
 
 Raw may have any number of rows. They are put aside in shares by a hash of the item's key, so that all rows of an item
 are in one share, in files where there is more than one; one share at a time is in memory, of about `SHARE_ROWS` rows.
-With `MOST_SHARES`, which bounds the files that are open at once, that holds up to 256 million rows of raw.
+With `MOST_SHARES`, which bounds the files that are open at once, that holds up to 128 million rows of raw.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ingest.model.tables import RAW
 
 __all__ = ["items_before"]
 
-SHARE_ROWS, MOST_SHARES = 1_000_000, 256
+SHARE_ROWS, MOST_SHARES = 500_000, 256
 
 _READ = pa.schema([RAW.field(name) for name in ("key", "headers", "position", "event_id", "operation")])
 _ROWS = pa.schema(

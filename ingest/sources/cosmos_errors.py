@@ -64,6 +64,9 @@ def cosmos_errors(container: str, doing: str, *, resuming: bool = False) -> Iter
         if not resuming:
             raise
         raise _expired(container, str(error)) from error
+    except RecursionError as error:  # it asks again and again for a range that is gone, each time one call deeper
+        says = f"the Cosmos DB client does not find the ranges of {container}"
+        raise SourceUnavailable(says, remedy=_WAIT) from error
     except (AzureError, OSError) as error:
         said = type(error).__name__ if isinstance(error, AzureError) else str(error)
         raise SourceUnavailable(f"Cosmos DB failed while {doing} {container}: {said}", remedy=_WAIT) from error

@@ -136,7 +136,10 @@ class Feed:
         with cosmos_errors(self._binding.name, "reading"):
             self._transport = _Transport()
             self._client = CosmosClient(self._account.endpoint, self._account.credential, transport=self._transport)
-            told: dict[str, Any] = self._container().read(raw_response_hook=self._seen)
+            container = self._container()
+            told: dict[str, Any] = container.read(raw_response_hook=self._seen)
+            # Clients of a process share what they know of ranges, by the container's name: it may have been another.
+            next(iter(container.read_feed_ranges(force_refresh=True)), None)
         paths = tuple(
             tuple(name.strip('"') for name in SEGMENT.findall(path)) for path in told["partitionKey"]["paths"]
         )

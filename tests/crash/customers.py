@@ -10,15 +10,16 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from ingest import envelope
 from ingest.lake import DeltaLake, LocalStorage
-from ingest.model.container import ContainerBinding, FeedMode, FeedRange
+from ingest.model.container import DELETES, ContainerBinding, FeedMode, FeedRange
 from ingest.model.contract import Contract
 from ingest.model.delivery import Bounds
 from ingest.model.points import Reached, passing
@@ -28,7 +29,7 @@ from ingest.steps import Landed, land
 from tests.contracts import column, contract
 from tests.crash.dying import dying
 
-__all__ = ["CUSTOMERS", "Customers"]
+__all__ = ["CUSTOMERS", "Customers", "newest"]
 
 CUSTOMERS: Contract = contract((column("id", "string"), column("country", "string")))
 
@@ -80,6 +81,16 @@ class Customers:
                 screened=screened,
             )
         )
+
+
+def newest(raw: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By id, each item that is there as rows of raw tell: its last by generation, LSN and place, unless deleted."""
+    found: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+    for row in raw:
+        place = (json.loads(row["headers"])["generation"], row["position"], int(row["event_id"].rpartition(":")[2]))
+        if row["key"] not in found or place > found[row["key"]][0]:
+            found[row["key"]] = (place, row)
+    return {json.loads(key)[0]: row for key, (_, row) in found.items() if row["operation"] not in DELETES}
 
 
 def _main(lake: str, place: str, point: str, nth: str) -> None:

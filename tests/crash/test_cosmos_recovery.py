@@ -17,12 +17,12 @@ from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from cosmos import Local
 from ingest.errors import Overtaken, SourceReplaced
 from ingest.lake import DeltaLake, LocalStorage
-from ingest.model.container import DELETES, FeedMode, FeedRange
+from ingest.model.container import FeedMode, FeedRange
 from ingest.model.delivery import Bounds
 from ingest.model.points import Point
 from ingest.sources.cosmos_token import Phase, Token
 from ingest.sources.memory import CrashAt, SimulatedCrash
-from tests.crash.customers import Customers
+from tests.crash.customers import Customers, newest
 from tests.infra.cosmos_client import fresh, names
 from tests.reading import rows_of
 
@@ -74,11 +74,7 @@ def raw(customers: Customers) -> list[dict[str, Any]]:
 
 def state(customers: Customers) -> set[str]:
     """The items that are there, as raw tells: each as its last change says."""
-    newest: dict[str, tuple[tuple[int, int, int], str]] = {}
-    for row in raw(customers):
-        place = (json.loads(row["headers"])["generation"], row["position"], int(row["event_id"].rpartition(":")[2]))
-        newest[row["key"]] = max(newest.get(row["key"], ((-1, -1, -1), "")), (place, row["operation"]))
-    return {json.loads(key)[0] for key, (_, operation) in newest.items() if operation not in DELETES}
+    return set(newest(raw(customers)))
 
 
 def inferred(customers: Customers) -> list[str]:

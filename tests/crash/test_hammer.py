@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import time
@@ -20,6 +19,7 @@ from ingest.decoding import decode
 from ingest.steps import Limits, replay
 from ingest.steps.maintain import compact, vacuum
 from ingest.validate import Suite
+from tests.crash.forks import context
 from tests.crash.hammer import DAYS, RACERS, Arena, events, race
 from tests.reading import rows_of
 from tests.steps.shop import Shop
@@ -28,9 +28,6 @@ ITERATIONS = int(os.environ.get("LAKEPOST_SOAK_ITERATIONS", "50"))
 SEED = int(os.environ.get("LAKEPOST_SOAK_SEED", "1"))
 TURNS = 8
 DEADLINE = 240.0
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["great_expectations", "tests.crash.hammer"])  # seconds, once for all racers
 
 
 def hammered(folder: Path, *, turns: int, kills: int, seed: int) -> Arena:

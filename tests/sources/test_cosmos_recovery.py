@@ -11,9 +11,10 @@ import pytest
 from azure.cosmos import ContainerProxy
 
 from cosmos import Local
-from ingest.errors import ContinuationExpired
+from ingest.errors import ContinuationExpired, SourceUnavailable
 from ingest.model.container import FeedMode
 from ingest.model.delivery import Bounds, Window
+from ingest.sources.cosmos_errors import cosmos_errors
 from ingest.sources.cosmos_token import Phase, Token
 from tests.infra.cosmos_client import fresh
 from tests.sources.changes import Reader, add, again, drop, event_ids, ids, rows
@@ -205,3 +206,9 @@ def test_a_container_made_again_is_taken_anew_on_purpose(reader: Reader) -> None
     assert ids(reader.read()) == ["c1", "c2"]
     reader.anew = False
     assert (reader.stored.generation, reader.read()) == (1, [])
+
+
+def test_a_client_that_does_not_find_the_ranges_is_tried_again() -> None:
+    """It asks for a range that is gone, one call deeper each time; a new run begins with the ranges of now."""
+    with pytest.raises(SourceUnavailable, match="ranges"), cosmos_errors("shop/customers", "reading"):
+        raise RecursionError
