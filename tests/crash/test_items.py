@@ -68,10 +68,11 @@ def several(history: History, folder: Path, *, batches: int, kills: int) -> None
     workers = [child(folder / "lake", str(stop)) for _ in range(2)]
     try:
         for number in range(1, batches + 1):
+            before = taken(history)
             history.append(*changes(chance, 10 * number))
             if number % 6 == 0:
                 history.erase(chance.choice(_ITEMS))
-            wait_for(history, workers)
+            wait_for(history, workers, before)
             if number <= kills:
                 place = chance.randrange(2)
                 workers[place].kill()
@@ -90,10 +91,14 @@ def several(history: History, folder: Path, *, batches: int, kills: int) -> None
     assert (history.table("current"), history.table("deleted")) == increments
 
 
-def wait_for(history: History, workers: list[subprocess.Popen[bytes]]) -> None:
-    """Until one of them has taken something of the history."""
-    before, deadline = history.lake.pin_items("orders").taken, time.monotonic() + 60
-    while history.lake.pin_items("orders").taken == before:
+def wait_for(history: History, workers: list[subprocess.Popen[bytes]], before: int | None) -> None:
+    """Until one of them has taken more of the history than `before`."""
+    deadline = time.monotonic() + 120
+    while taken(history) == before:
         assert time.monotonic() < deadline
         assert all(worker.poll() is None for worker in workers)
         os.sched_yield()
+
+
+def taken(history: History) -> int | None:
+    return history.lake.pin_items("orders").taken

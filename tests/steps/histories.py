@@ -24,7 +24,7 @@ from ingest.steps.moved import moved_account
 from tests.contracts import column, contract
 from tests.reading import rows_of
 
-__all__ = ["ITEMS", "Change", "History", "folded"]
+__all__ = ["ITEMS", "Change", "History", "by_key", "folded"]
 
 ITEMS: Contract = dataclasses.replace(
     contract(
@@ -86,6 +86,7 @@ class History:
     def _row(self, number: int, change: Change) -> dict[str, Any]:
         gone = change.operation in DELETES
         return {
+            **dict.fromkeys(curated_schema(self.contract).names),
             "id": change.item,
             "name": None if gone else change.name or f"{change.item} {change.generation}.{change.lsn}.{change.index}",
             "address": None if gone else {"city": "Köln"},
@@ -127,11 +128,7 @@ def folded(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[d
             last[row["key"]] = row
     gone = [row for row in last.values() if row["operation"] in DELETES]
     there = [row for row in last.values() if row["operation"] not in DELETES]
-    return by_key(_full(row) for row in there), by_key({name: row[name] for name in DELETED.names} for row in gone)
-
-
-def _full(row: dict[str, Any]) -> dict[str, Any]:
-    return {**dict.fromkeys(curated_schema(ITEMS).names), **row}
+    return by_key(there), by_key({name: row[name] for name in DELETED.names} for row in gone)
 
 
 def _order(row: dict[str, Any]) -> tuple[int, ...]:
