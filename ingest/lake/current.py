@@ -33,6 +33,7 @@ from ingest.lake.datafiles import still_there, written
 from ingest.lake.evolving import evolve
 from ingest.lake.growth import Growth, conformed, growth
 from ingest.lake.log import commits, files_in
+from ingest.lake.places import storage_errors
 from ingest.lake.published import ACCOUNT
 from ingest.model.batches import gathered
 from ingest.model.container import DELETES
@@ -98,6 +99,10 @@ class Pinned:
 
     def merge(self, rows: pa.Table, reached: Reached) -> None:
         """Bring in the changes `rows`, one of an item, where they are newer than what stands there."""
+        with storage_errors():
+            self._merge(rows, reached)
+
+    def _merge(self, rows: pa.Table, reached: Reached) -> None:
         deleted, there = _found(self._deleted, rows, _KEYS), _found(self._items, rows, _KEYS_AND_BATCH)
         newest = ~(deleted.beaten | there.beaten)
         gone = pc.is_in(rows["operation"], value_set=pa.array(DELETES)).to_numpy()
@@ -115,8 +120,9 @@ class Pinned:
         self, items: Iterable[pa.RecordBatch], deleted: Callable[[], Iterable[pa.RecordBatch]], reached: Reached
     ) -> None:
         """Put `items` and then `deleted`, which is asked for after the last item, in their place."""
-        files = [*written(files_in(self._items.table_uri), items)]
-        tombstones = [*written(files_in(self._deleted.table_uri), deleted())]
+        with storage_errors():
+            files = [*written(files_in(self._items.table_uri), items)]
+            tombstones = [*written(files_in(self._deleted.table_uri), deleted())]
         _commit(self._deleted, tombstones, DELETED, mode="overwrite")
         reached(Point.DELETED_COMMITTED)
         _commit(self._items, files, self.schema, mode="overwrite", taken=self._history.version())
@@ -189,12 +195,20 @@ def _paths(table: DeltaTable) -> list[str]:
 
 def _read(table: DeltaTable, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The columns of `schema` of one file's rows, in their order; a column that it does not have is null."""
-    with files_in(table.table_uri).open_input_file(unquote(path)) as source:
+    with _opened(table, path) as source:
         file = pq.ParquetFile(source)
         columns = [name for name in schema.names if name in file.schema_arrow.names]
         for group in range(file.num_row_groups):  # one by one: what is asked for is fetched before it is given out
             for batch in file.iter_batches(_READ_ROWS, row_groups=[group], columns=columns):
                 yield conformed(batch, schema)
+
+
+def _opened(table: DeltaTable, path: str) -> pa.NativeFile:
+    try:
+        return files_in(table.table_uri).open_input_file(unquote(path))
+    except FileNotFoundError as error:
+        told = f"{table.table_uri} lacks a file of version {table.version()}: others have replaced and removed it"
+        raise CommitFailed(told, remedy="run the same command again") from error
 
 
 def _exchange(table: DeltaTable, old: Mapping[str, npt.NDArray[np.int64]], new: pa.Table) -> None:
@@ -241,9 +255,9 @@ def _commit(
         CommitFailed: another commit took that version; pin again.
         LakeUnavailable: the storage refused. Whether it was committed does not matter to whoever pins again.
     """
-    still_there(files_in(table.table_uri), [one for one in actions if isinstance(one, AddAction)])
     version = table.version() + 1
     try:
+        still_there(files_in(table.table_uri), [one for one in actions if isinstance(one, AddAction)])
         table.create_write_transaction(
             [*actions],
             mode=mode,

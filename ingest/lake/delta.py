@@ -375,7 +375,7 @@ class DeltaLake(Erasures, ItemTables, Offsets, Tokens):
 
 def _anew(dataset: str) -> str:
     return (
-        f"restore it; or, to begin anew, remove all four tables of {dataset}, the folders"
+        f"restore it; or, to begin anew, remove all tables of {dataset}, the folders"
         f" _lakepost/adopted/{dataset}, batches/{dataset}, contracts/{dataset}, feeds/{dataset}, gaps/{dataset},"
         f" lost/{dataset}, reports/{dataset} and"
         f" {paths.tables(dataset)}"

@@ -204,6 +204,18 @@ def test_whoever_has_less_of_the_history_than_another_gets_nothing_in(history: H
     assert history.holds
 
 
+def test_files_that_are_gone_meanwhile_are_told_as_another_commit_is(history: History) -> None:
+    """An erasure's search, or a vacuum with nobody active, has removed what was replaced since."""
+    history.append(Change("a"))
+    history.derive()
+    history.append(Change("a", lsn=2), Change("b"))
+    late = history.lake.pin_items("orders")
+    history.derive()
+    vacuum("orders", history.lake, older_than=0, nobody_is_active=True)
+    with pytest.raises(CommitFailed, match="others have replaced"):
+        late.merge(pa.Table.from_batches(late.history()), passing)
+
+
 def test_others_who_are_always_first_are_told(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.steps.current._ATTEMPTS", 2)
     history.append(*BEFORE)
@@ -228,8 +240,15 @@ def test_deriving_twice_writes_nothing_and_upkeep_of_the_history_changes_no_item
     history.append(*THEN)
     history.derive()
     compact("orders", history.lake)
+    vacuum("orders", history.lake, older_than=0, nobody_is_active=True)
+    history.contract = history.lake.learn(history.contract, [Column("points", "points", LogicalType.INTEGER)])
+    table = DeltaTable(history.lake.uri("curated", "orders"))
+    table.alter.set_table_properties({"delta.logRetentionDuration": "interval 3 days"})
+    history.append(Change("new", lsn=7))
+    pinned = history.lake.pin_items("orders")
+    assert (pinned.anew, sum(batch.num_rows for batch in pinned.history())) == (False, 1)
     history.derive()
-    assert history.holds
+    assert "new 0.7.0" in [row["name"] for row in history.table("current")]
 
 
 def versions(history: History) -> list[int]:
@@ -264,6 +283,19 @@ def test_columns_that_the_history_gains_are_the_items_too(history: History) -> N
     history.lake.prepare(wider)  # it is the table that the lake knows still
     assert str(rows_of(history.lake.uri("current", "orders")).schema.field("points").type) == "double"
     assert [row["name"] for row in history.table("current")] == ["a 0.2.0", "b 0.1.0"]
+
+
+def test_an_object_that_gains_a_field_has_it_in_the_items_of_before_too(history: History) -> None:
+    history.append(Change("a"), Change("b"))
+    history.derive()
+    first, second, address = history.contract.columns
+    wider = dataclasses.replace(address, children=(*address.children, Column("floor", "floor", LogicalType.INTEGER)))
+    history.contract = dataclasses.replace(history.contract, columns=(first, second, wider))
+    history.lake.prepare(history.contract)
+    history.append(Change("a", lsn=2))
+    history.derive()
+    assert [row["address"] for row in history.table("current")] == [{"city": "Köln", "floor": None}] * 2
+    assert [row["lsn"] for row in history.table("current")] == [2, 1]
 
 
 def number(column: Column) -> Column:
