@@ -4,7 +4,7 @@
 - `c`: the C reader (rabbitmq-c), which keeps nothing: the broker's own speed;
 - `aio-pika`: a bare consumer of aio-pika, which keeps nothing;
 - `dlt-plain`: dlt with the resource that its and pika's documentation lead to: a row, and an acknowledgement, for each
-  message, to Parquet. The floors are held against this one;
+  message, to Parquet. The floors are held against this one, as a resource of its kind set them;
 - `dlt-paged`: the same in pages, tuned as far as dlt lets one. It has no floor.
 
 Both of dlt acknowledge before anything is written, so a crash loses rows; land does not. They are left out, with a
