@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
 from ingest.model.container import FeedMode
 from ingest.model.delivery import Delivery
-from ingest.sources.cosmos_changes import Changes, Origin
+from ingest.sources.cosmos_changes import Changes, Origin, together
 from ingest.sources.cosmos_item import as_written
 
 ORIGIN = Origin("shop/customers", "-FF", "rid=", (("address", "country"),), FeedMode.ALL_VERSIONS)
@@ -90,6 +91,18 @@ def test_an_id_is_the_same_forever() -> None:
     found = told({**item, "_lsn": 7, "_ts": 1}, {"id": "c1", "_lsn": 8, "_ts": 1}, origin=snapshot)
     assert found[0].message_id == f"lakepost:change:rid=:snapshot-2:7:{hashed}:0"
     assert found[0].headers == {"container_rid": "rid=", "generation": 2}
+
+
+def test_pages_read_together_say_what_each_of_them_says() -> None:
+    one, two = ({"id": name, "address": {"country": "IS"}} for name in ("c1", "c2"))
+    pages = [[change(one), change(one)], [change(two)], [change(one), change(two)]]
+    apart = [Changes([as_written(each) for each in page], ORIGIN) for page in pages]
+    other = Changes([as_written({**one, "_lsn": 7, "_ts": 1})], Origin(*_ORIGIN, FeedMode.LATEST_VERSION))
+    rows = pa.concat_tables([page.arrived().rows for page in [*apart, other]])
+    pieces = together([*apart, other])
+    assert [len(piece) for piece in pieces] == [5, 1]
+    assert pa.concat_tables([piece.arrived().rows for piece in pieces]).equals(rows)
+    assert [pieces[0][at].message_id for at in range(5)] == rows["message_id"].to_pylist()[:5]
 
 
 def test_bytes_are_carried_as_they_are() -> None:
