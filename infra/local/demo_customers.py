@@ -113,7 +113,8 @@ class Customers:
         self._ended()
         with CosmosClient(self.account.endpoint, self.account.key) as client:
             until = time.monotonic() + _DEADLINE
-            while next(iter(self._of(client).query_items(_ON_TRIAL, enable_cross_partition_query=True))):
+            container = self._of(client)
+            while any(list(container.query_items(_ON_TRIAL, enable_cross_partition_query=True))):
                 if time.monotonic() > until:
                     raise CustomersFailed("customers on trial do not expire")
                 time.sleep(_POLL_SECONDS)
