@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import uuid6
 
+from ingest.memory import give_back
 from ingest.model.ports import Lake
 
 __all__ = ["Tokens"]
@@ -53,4 +54,5 @@ class Tokens:
             after=self._numbers[application],
         )
         self._numbers[application] = number
+        give_back()  # as after a window of another source
         return version
