@@ -1,10 +1,9 @@
-"""Numbered lines to columns: in bulk where all parse, row by row where one does not, always by one parser.
+"""Texts to columns: in bulk where all parse, row by row where one does not, always by one parser.
 
-A row's verdict is that of Arrow's reader on this row alone. Reading many at once only saves time: a bulk
-reading counts when it succeeds and every row number comes back in its place, which it cannot unless each
-row alone would be read the same. Most rows have no field but the contract's, so lines are read first by a
-reader that refuses others: what it reads is proven to have none. When it refuses, lines of the usual form are read,
-and of the others a hint sets suspects aside.
+A row's verdict is that of Arrow's reader on this row alone. Reading many at once only saves time: a bulk reading
+counts when it succeeds and each row is proven to be in its place. Texts of the usual form are: the form says that each
+is one object, so that n of them are n rows. All others get their row's number into the object, see `lines`; a hint
+sets those aside that will not parse.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ import pyarrow.json as pj
 from ingest.decode.diagnose import diagnose
 from ingest.decode.finding import Finding
 from ingest.decode.hint import Guess, guess
-from ingest.decode.lines import ndjson, number
-from ingest.decode.shape import reading_schema
+from ingest.decode.lines import ended, ndjson, number
+from ingest.decode.shape import Decimals, reading_schema
 from ingest.decode.usual import usual
 from ingest.model.contract import Column, LogicalType
 from ingest.model.reason import Reason
 
-__all__ = ["Reader", "Reading"]
+__all__ = ["Part", "Reader", "Reading"]
 
 Numbers = npt.NDArray[np.int32]
 
@@ -46,9 +45,8 @@ _UNEXPECTED = ("error", "ignore")  # Arrow's words for what becomes of a field t
 
 
 class _Mode(Enum):
-    """What is expected of lines: the usual form, the columns and nothing else, or fields beside them."""
+    """What is expected of lines: the columns and nothing else, or fields beside them."""
 
-    USUAL = auto()
     ALONE = auto()
     BESIDE = auto()
 
@@ -62,16 +60,22 @@ class _Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The lines that parse, as columns by field name (k), and their numbers (k), ascending.
+class Part:
+    """Texts that parse, as columns by field name (k), and their numbers (k), ascending.
 
-    `suspects` (k): false where it is proven that the body has no field but the contract's. `findings`: why the others
-    do not parse, by number.
+    `suspects` (k): false where it is proven that the body has no field but the contract's.
     """
 
     table: pa.Table
     numbers: Numbers
     suspects: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All texts that parse, and by number why the others do not."""
+
+    parts: tuple[Part, ...]
     findings: dict[int, Finding]
 
 
@@ -85,7 +89,7 @@ class _Run:
 
 
 class Reader:
-    """Reads lines numbered under `key` as the payload fields of `columns`.
+    """Reads texts as the payload fields of `columns`, numbering lines under `key` where that is the proof.
 
     Those of `passed` may stand beside them: they are looked at as columns only to know that they are no others.
     """
@@ -95,33 +99,56 @@ class Reader:
         self.key = key
         self._allowed = (*columns, *passed)
         self._schema = pa.schema([pa.field(key, pa.int32()), *reading_schema(columns)])
-        self._as_they_are = {mode: self._options(mode) for mode in _UNEXPECTED}
-        self._strictly = {mode: self._options(mode, decimals_as_numbers=True) for mode in _UNEXPECTED}
+        self._as_they_are = {mode: self._options(mode, Decimals.ANY) for mode in _UNEXPECTED}
+        self._strictly = {mode: self._options(mode, Decimals.NUMBERS) for mode in _UNEXPECTED}
+        usually = dict.fromkeys(reading_schema(self._allowed, how) for how in (Decimals.FITTING, Decimals.USUAL))
+        self._usually = [_parse_options(schema, "error") for schema in usually]
         self._suspicion = _quoted_decimal(columns)
 
-    def _options(self, unexpected: str, *, decimals_as_numbers: bool = False) -> pj.ParseOptions:
+    def _options(self, unexpected: str, decimals: Decimals) -> pj.ParseOptions:
         columns = self.columns if unexpected == "ignore" else self._allowed
-        read = reading_schema(columns, decimals_as_numbers=decimals_as_numbers)
-        schema = pa.schema([pa.field(self.key, pa.int32()), *read])
-        return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
+        schema = pa.schema([pa.field(self.key, pa.int32()), *reading_schema(columns, decimals)])
+        return _parse_options(schema, unexpected)
 
     def read(self, texts: pa.Array, numbers: Numbers) -> Reading:
         """Read the texts (n), each of which begins an object; those that do not parse get a finding."""
+        is_usual = usual(texts.cast(pa.binary()), self._allowed)
+        parts = self._usual(texts, numbers, is_usual)
+        if parts and len(parts[0].numbers) == len(numbers):
+            return Reading(parts, {})
+        if parts:
+            others = ~is_usual
+            texts, numbers = texts.filter(pa.array(others)), numbers[others]
+        part, findings = self._numbered(texts, numbers)
+        return Reading((*parts, part), findings)
+
+    def _usual(self, texts: pa.Array, numbers: Numbers, chosen: npt.NDArray[np.bool_]) -> tuple[Part, ...]:
+        """The chosen texts, which have the usual form, as one part; none where there are none, or they do not parse."""
+        if not chosen.any():
+            return ()
+        if not chosen.all():
+            texts, numbers = texts.filter(pa.array(chosen)), numbers[chosen]
+        lines = ended(texts)
+        for options in self._usually:
+            try:
+                table = _parsed(lines, options)
+            except _Refused:
+                continue
+            if table.num_rows == len(numbers):
+                table = table.select(self._schema.names[1:])
+                return (Part(table, numbers, np.zeros(len(numbers), np.bool_)),)
+        return ()
+
+    def _numbered(self, texts: pa.Array, numbers: Numbers) -> tuple[Part, dict[int, Finding]]:
+        """The texts (n) of which nothing is known, each with its number: as if all were good, else as a hint has it."""
         lines = number(texts, numbers, self.key)
         try:
-            return Reading(self._parse(lines, numbers, _Mode.ALONE), numbers, np.zeros(len(numbers), np.bool_), {})
+            return Part(self._parse(lines, numbers, _Mode.ALONE), numbers, np.zeros(len(numbers), np.bool_)), {}
         except _Refused:
-            bodies = texts.cast(pa.binary())
-        is_usual = usual(bodies, self._allowed)
-        others = np.flatnonzero(~is_usual)
-        guesses = np.full(len(lines), Guess.BAD, np.int8)
-        guesses[others] = guess(bodies.take(pa.array(others)).to_pylist(), self.columns, self._allowed)
+            pass
+        guesses = guess(texts.cast(pa.binary()).to_pylist(), self.columns, self._allowed)
         runs: list[_Run] = []
-        for mode, chosen in (
-            (_Mode.USUAL, is_usual),
-            (_Mode.ALONE, guesses == Guess.GOOD),
-            (_Mode.BESIDE, guesses == Guess.FIELDS),
-        ):
+        for mode, chosen in ((_Mode.ALONE, guesses == Guess.GOOD), (_Mode.BESIDE, guesses == Guess.FIELDS)):
             runs += self._runs(lines, numbers, chosen, mode)
         findings: dict[int, Finding] = {}
         left = ~np.isin(numbers, np.concatenate([numbers[:0], *(run.numbers for run in runs)]), assume_unique=True)
@@ -131,9 +158,9 @@ class Reader:
                 findings[int(numbers[at])] = found
             else:
                 runs.append(found)
-        return self._together(runs, findings)
+        return self._together(runs), findings
 
-    def _together(self, runs: list[_Run], findings: dict[int, Finding]) -> Reading:
+    def _together(self, runs: list[_Run]) -> Part:
         table = pa.concat_tables([self._schema.remove(0).empty_table(), *(run.table for run in runs)])
         numbers = np.concatenate([np.zeros(0, np.int32), *(run.numbers for run in runs)])
         suspects = np.concatenate(
@@ -142,7 +169,7 @@ class Reader:
         order = np.argsort(numbers, kind="stable")
         if (order[1:] < order[:-1]).any():
             table, numbers, suspects = table.take(pa.array(order)), numbers[order], suspects[order]
-        return Reading(table, numbers, suspects, findings)
+        return Part(table, numbers, suspects)
 
     def _one(self, text: str, line: pa.Array, at: Numbers) -> _Run | Finding:
         """One line (1) that is not read yet: what is surely wrong with it, or what the parser says."""
@@ -213,7 +240,7 @@ class Reader:
         """All of the lines as columns; raises `_Refused`."""
         unexpected = "ignore" if mode is _Mode.BESIDE else "error"
         table = self._parse_as(self._as_they_are[unexpected], lines, numbers)
-        if mode is _Mode.USUAL or (mode is _Mode.ALONE and self._suspicion is None):
+        if mode is _Mode.ALONE and self._suspicion is None:
             return table
         texts = lines.cast(pa.string())
         if mode is _Mode.BESIDE:  # in a column of its own a NaN is found by converting it
@@ -228,18 +255,27 @@ class Reader:
         return table
 
     def _parse_as(self, options: pj.ParseOptions, lines: pa.Array, numbers: Numbers) -> pa.Table:
-        data = ndjson(lines)
-        # One block: the reader cuts blocks at newlines, which a pretty-printed body has inside.
-        read = _READ if data.size < _BLOCK else pj.ReadOptions(use_threads=False, block_size=data.size + 1)
-        try:
-            table = pj.read_json(pa.BufferReader(data), read_options=read, parse_options=options)
-        except pa.ArrowInvalid as error:
-            stopped = _STOPPED.search(str(error))
-            raise _Refused(int(stopped[1]) if stopped else None) from None
+        table = _parsed(lines, options)
         found = table.column(0)
         if len(found) != len(numbers) or found.null_count or not np.array_equal(found.to_numpy(), numbers):
             raise _Refused
         return table.select(self._schema.names[1:])
+
+
+def _parsed(lines: pa.Array, options: pj.ParseOptions) -> pa.Table:
+    """What Arrow's reader makes of the lines as a whole; raises `_Refused`."""
+    data = ndjson(lines)
+    # One block: the reader cuts blocks at newlines, which a pretty-printed body has inside.
+    read = _READ if data.size < _BLOCK else pj.ReadOptions(use_threads=False, block_size=data.size + 1)
+    try:
+        return pj.read_json(pa.BufferReader(data), read_options=read, parse_options=options)
+    except pa.ArrowInvalid as error:
+        stopped = _STOPPED.search(str(error))
+        raise _Refused(int(stopped[1]) if stopped else None) from None
+
+
+def _parse_options(schema: pa.Schema, unexpected: str) -> pj.ParseOptions:
+    return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
 
 
 def _has_no_number(line: bytes) -> bool:

@@ -66,38 +66,43 @@ def decode_chunk(raw: pa.Table, first: int, plan: Plan) -> Decoded:
     findings: dict[int, Finding] = {}
     rows, texts = _texts(raw, findings)
     reading = plan.reader.read(texts, rows)
-    read, findings = reading.numbers, findings | reading.findings
-    typed, faults = _typed(reading.table, plan.reader.columns)
-    for fault in faults:
-        for at, value in zip(fault.rows.to_pylist(), fault.values.to_pylist(), strict=True):
-            row = int(read[at])
-            findings.setdefault(row, Finding(fault.reason, fault.detail, fault.path, shorten(value)))
-    keep = ~np.isin(read, np.fromiter(findings, dtype=np.int32, count=len(findings)))
-    beside = _beside(texts, np.searchsorted(rows, read), reading.suspects & keep, plan)
-    for name, values in beside.columns.items():
-        typed = typed.append_column(name, values)
-    if not keep.all():
-        typed, read = typed.filter(pa.array(keep)), read[keep]
-    return Decoded(typed, pa.array(read.astype(np.int64) + first), _rejects(findings, first), beside.seen, beside.kinds)
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What rows (k) have beside the contract's columns: learned ones and `RESCUED`; fields by path, and their kinds."""
-
-    columns: dict[str, pa.Array]
-    seen: Counter[str]
-    kinds: dict[str, frozenset[LogicalType]]
-
-
-def _beside(texts: pa.Array, places: npt.NDArray[np.intp], suspects: npt.NDArray[np.bool_], plan: Plan) -> _Beside:
-    """What the rows read (k), at `places` of `texts`, have beside the contract's columns; only suspects have any."""
-    types = {column.name: arrow_type(column) for column in plan.learned} | {RESCUED: pa.string()}
+    findings |= reading.findings
     seen: Counter[str] = Counter()
     kinds: dict[str, frozenset[LogicalType]] = {}
+    tables, numbers = [], []
+    for part in reading.parts:
+        typed, faults = _typed(part.table, plan.reader.columns)
+        keep = np.ones(len(part.numbers), np.bool_)
+        for fault in faults:
+            for at, value in zip(fault.rows.to_pylist(), fault.values.to_pylist(), strict=True):
+                found = Finding(fault.reason, fault.detail, fault.path, shorten(value))
+                findings.setdefault(int(part.numbers[at]), found)
+                keep[at] = False
+        places = np.searchsorted(rows, part.numbers)
+        for name, values in _beside(texts, places, part.suspects & keep, plan, seen, kinds).items():
+            typed = typed.append_column(name, values)
+        tables.append(typed if keep.all() else typed.filter(pa.array(keep)))
+        numbers.append(part.numbers[keep])
+    index = np.concatenate(numbers).astype(np.int64) + first
+    return Decoded(pa.concat_tables(tables), pa.array(index), _rejects(findings, first), seen, kinds)
+
+
+def _beside(
+    texts: pa.Array,
+    places: npt.NDArray[np.intp],
+    suspects: npt.NDArray[np.bool_],
+    plan: Plan,
+    seen: Counter[str],
+    kinds: dict[str, frozenset[LogicalType]],
+) -> dict[str, pa.Array]:
+    """What the rows read (k), at `places` of `texts`, have beside the contract's columns; only suspects have any.
+
+    Learned columns and `RESCUED` by name. `seen` counts the fields by path, `kinds` gains their types.
+    """
+    types = {column.name: arrow_type(column) for column in plan.learned} | {RESCUED: pa.string()}
     at = np.flatnonzero(suspects)
     if not len(at):
-        return _Beside({name: pa.nulls(len(places), kind) for name, kind in types.items()}, seen, kinds)
+        return {name: pa.nulls(len(places), kind) for name, kind in types.items()}
     found: list[dict[str, Any]] = []
     for text in texts.take(pa.array(places[at])).to_pylist():
         members = unknown_members(text, plan.fields, seen)
@@ -109,8 +114,7 @@ def _beside(texts: pa.Array, places: npt.NDArray[np.intp], suspects: npt.NDArray
     spread = np.full(len(places), -1)
     spread[at] = np.arange(len(at))
     rows = pa.array(spread, mask=spread < 0)
-    columns = {name: pa.array([one.get(name) for one in found], kind).take(rows) for name, kind in types.items()}
-    return _Beside(columns, seen, kinds)
+    return {name: pa.array([one.get(name) for one in found], kind).take(rows) for name, kind in types.items()}
 
 
 def _learned(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["ndjson", "number", "starts"]
+__all__ = ["ended", "ndjson", "number", "starts"]
 
 _WHITE = " \t\r\n"
 _END = 2**31 - 1  # pyarrow 26 refuses an open end: "Negative buffer resize"
@@ -33,6 +33,11 @@ def number(texts: pa.Array, numbers: npt.NDArray[np.int32], key: str) -> pa.Arra
     digits = pc.cast(pc.cast(pa.array(numbers), pa.string()), pa.binary())
     head = pa.scalar(b'{"' + key.encode("ascii") + b'":')
     return pc.binary_join_element_wise(head, digits, comma, rest, pa.scalar(b"\n"), b"")
+
+
+def ended(texts: pa.Array) -> pa.Array:
+    """Texts (n) as binary lines (n) that end in a newline."""
+    return pc.binary_join_element_wise(pc.cast(texts, pa.binary()), pa.scalar(b"\n"), b"")
 
 
 def _trimmed(bodies: pa.Array) -> pa.Array:

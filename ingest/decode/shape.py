@@ -9,8 +9,9 @@ rows whose value does not fit named as faults. All of it by column, nested ones 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,12 +21,25 @@ from ingest.model.contract import Column, LogicalType
 from ingest.model.reason import Reason
 from ingest.model.tables import arrow_type
 
-__all__ = ["Fault", "convert", "reading_schema"]
+__all__ = ["Decimals", "Fault", "convert", "reading_schema"]
 
 _READ_DECIMAL = pa.decimal256(38, 38)
 """Reads any literal of at most 38 digits exactly: 38 digits scaled by 10^38 still fit 256 bits."""
 _WIDE = pa.decimal256(76, 38)
 """The same bits with a precision that the values keep."""
+
+
+class Decimals(Enum):
+    """How the reader takes decimals, for which it accepts JSON strings as well."""
+
+    ANY = auto()
+    """With room for every digit."""
+    FITTING = auto()
+    """As the column has them: exact where they fit; a zero too many at the end is refused."""
+    USUAL = auto()
+    """With 18 digits after the point: exact where there are no more, and no more than 18 before it."""
+    NUMBERS = auto()
+    """As floats, which refuses strings: for the verdict only, not for the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +53,28 @@ class Fault:
     values: pa.Array
 
 
-def reading_schema(columns: Iterable[Column], *, decimals_as_numbers: bool = False) -> pa.Schema:
-    """The schema for Arrow's JSON reader, by payload field name.
-
-    For decimals the reader takes JSON strings as well; with `decimals_as_numbers` they are read as floats
-    instead, which refuses strings. Such a reading is for its verdict only, not for its values.
-    """
-    return pa.schema([pa.field(column.field, _read_type(column, decimals_as_numbers)) for column in columns])
+_READ_DECIMALS: Mapping[Decimals, pa.DataType] = {
+    Decimals.ANY: _READ_DECIMAL,
+    Decimals.USUAL: pa.decimal128(38, 18),
+    Decimals.NUMBERS: pa.float64(),
+}
 
 
-def _read_type(column: Column, as_numbers: bool) -> pa.DataType:  # noqa: FBT001 - private and recursive
+def reading_schema(columns: Iterable[Column], decimals: Decimals = Decimals.ANY) -> pa.Schema:
+    """The schema for Arrow's JSON reader, by payload field name."""
+    return pa.schema([pa.field(column.field, _read_type(column, decimals)) for column in columns])
+
+
+def _read_type(column: Column, decimals: Decimals) -> pa.DataType:
     match column.type:
         case LogicalType.DECIMAL:
-            return pa.float64() if as_numbers else _READ_DECIMAL
+            return arrow_type(column) if decimals is Decimals.FITTING else _READ_DECIMALS[decimals]
         case LogicalType.TIMESTAMP | LogicalType.DATE:
             return pa.string()
         case LogicalType.OBJECT:
-            return pa.struct([pa.field(child.field, _read_type(child, as_numbers)) for child in column.children])
+            return pa.struct([pa.field(child.field, _read_type(child, decimals)) for child in column.children])
         case LogicalType.ARRAY if column.items is not None:
-            return pa.list_(pa.field("element", _read_type(column.items, as_numbers)))
+            return pa.list_(pa.field("element", _read_type(column.items, decimals)))
         case _:
             return arrow_type(column)
 
@@ -116,7 +133,10 @@ def _text(texts: pa.Array, values: pa.Array, path: str, kind: str) -> tuple[pa.A
 
 
 def _narrow(values: pa.Array, column: Column, path: str) -> tuple[pa.Array, list[Fault]]:
-    wide, target = values.view(_WIDE), arrow_type(column)
+    target = arrow_type(column)
+    if values.type == target:
+        return values, []
+    wide = values.view(_WIDE) if values.type == _READ_DECIMAL else values
     try:
         return pc.cast(wide, target), []
     except pa.ArrowInvalid:  # some value has too many digits: find which

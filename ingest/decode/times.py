@@ -17,13 +17,13 @@ from ingest.model.tables import TIME
 __all__ = ["dates", "times", "timestamps"]
 
 _LEAP_YEAR = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-_DATE = (
-    r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
-    r"|02-(?:0[1-9]|1\d|2[0-8]))|" + _LEAP_YEAR + r"-02-29)"
-)
+_DAY = r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+_DATE = rf"(?:\d{{4}}-{_DAY}|{_LEAP_YEAR}-02-29)"
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?"
 _CLOCK = rf"[T ]{_TIME}"
 _OFFSET = r"[+-](?:[01]\d|2[0-3]):[0-5]\d"
+_COMMON = rf"^20\d\d-{_DAY}[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{{1,9}})?(?:Z|{_OFFSET})$"
+"""What Arrow's parser reads as it is meant, to nanoseconds, which these years have."""
 _NO_YEAR = "0000"  # ISO 8601 has it, Python and the readers of the lake have not
 
 _MICROSECONDS = len("2026-11-21T10:00:00.123456")
@@ -44,6 +44,21 @@ def timestamps(texts: pa.Array, *, assume_utc: bool) -> pa.Array:
     rounded, at the sixth digit; the zone is `Z` or `±hh:mm`. With `assume_utc` no zone is UTC. A moment
     that falls outside the years 0001 to 9999 in UTC is null too.
     """
+    common = pc.fill_null(pc.match_substring_regex(texts, _COMMON), fill_value=False)
+    others = pc.and_not(pc.is_valid(texts), common)
+    if not pc.any(others).as_py():
+        return _common(texts)
+    moments = _common(pc.if_else(common, texts, pa.scalar(None, pa.string())))
+    return pc.replace_with_mask(moments, others, _any(texts.filter(others), assume_utc=assume_utc))
+
+
+def _common(texts: pa.Array) -> pa.Array:
+    """Texts that match `_COMMON`, or null, as moments. All are after 1970, so that rounding to zero cuts digits off."""
+    return pc.cast(pc.cast(texts, pa.timestamp("ns", "UTC")), TIME, safe=False)
+
+
+def _any(texts: pa.Array, *, assume_utc: bool) -> pa.Array:
+    """The same of texts of whatever form."""
     optional = "?" if assume_utc else ""
     texts = _keep(texts, f"^{_DATE}{_CLOCK}(?:Z|{_OFFSET}){optional}$")
     raw = pc.cast(texts, pa.binary())

@@ -1,9 +1,9 @@
 """The usual form of a chunk's bodies as one regular expression: what one serialiser writes for these columns.
 
 Most bodies of a queue come from one serialiser, which writes the same fields in the same order. A body that matches
-is one JSON object with no field but the contract's, each at most once, and with a number, not a string, where the
-column is a decimal: that is proven by the expression. Whether values fit their columns is not: Arrow's reader says
-that. RE2 takes less time than any decoder, and no turn of the interpreter's lock.
+is one JSON object with no field but the contract's, each at most once, and with a number that fits, not a string, where
+the column is a decimal: that is proven by the expression. Whether other values fit their columns is not: Arrow's reader
+says that. RE2 takes less time than any decoder, and no turn of the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ _SURROGATES = rf"\\u[Dd][89ABab]{_HEX}{{2}}\\u[Dd][C-Fc-f]{_HEX}{{2}}"
 _ESCAPE = rf'\\["\\/bfnrt]|\\u(?:[0-9A-CE-Fa-ce-f]{_HEX}|[Dd][0-7]){_HEX}{{2}}|{_SURROGATES}'
 _STRING = rf'"(?:[^"\\\x00-\x1f]|{_ESCAPE})*"'
 _INTEGER = r"-?(?:0|[1-9][0-9]{0,17})"
-_DECIMAL = rf"{_INTEGER}(?:\.[0-9]{{1,18}})?"
-_NUMBER = rf"{_DECIMAL}(?:[Ee][+-]?[0-9]{{1,2}})?"
+_DIGITS = 18
+_NUMBER = rf"{_INTEGER}(?:\.[0-9]{{1,{_DIGITS}}})?(?:[Ee][+-]?[0-9]{{1,2}})?"
 _VALUES = {
     LogicalType.INTEGER: _INTEGER,
-    LogicalType.DECIMAL: _DECIMAL,
     LogicalType.NUMBER: _NUMBER,
     LogicalType.BOOLEAN: "true|false",
 }
@@ -66,11 +65,12 @@ def _object(columns: tuple[Column, ...], sample: Any) -> str:
 
 
 def _ordered(columns: tuple[Column, ...], fields: Mapping[str, Any]) -> list[Column]:
-    """The columns as the sample has them; each that it lacks after the one before it in the contract."""
+    """The columns as the sample has them; what it lacks after the one before it in the contract, never first."""
     place = {name: at for at, name in enumerate(fields)}
-    last, places = -1, {}
+    last, places = 0, {}
     for column in columns:
-        places[column.field] = last = place.get(column.field, last)
+        last = place.get(column.field, last)
+        places[column.field] = (last, column.field not in place)
     return sorted(columns, key=lambda column: places[column.field])
 
 
@@ -86,4 +86,15 @@ def _value(column: Column, sample: Any) -> str:
         element = _value(column.items, sample[0] if isinstance(sample, list) and sample else None)
         element = f"(?:{element}|null)"
         return rf"\[{_WHITE}(?:{element}(?:{_WHITE},{_WHITE}{element})*)?{_WHITE}\]"
+    if column.type is LogicalType.DECIMAL:
+        return _decimal(column)
     return _VALUES.get(column.type, _STRING)
+
+
+def _decimal(column: Column) -> str:
+    """At most 18 digits before and after the point, of which the column holds all but zeros at the end."""
+    whole = min(column.precision - column.scale, _DIGITS)
+    integer = rf"-?(?:0|[1-9][0-9]{{0,{whole - 1}}})" if whole > 0 else "-?0"
+    scale = min(column.scale, _DIGITS)
+    fraction = rf"[0-9]{{1,{scale}}}0{{0,{_DIGITS - scale}}}" if scale > 0 else rf"0{{1,{_DIGITS}}}"
+    return rf"{integer}(?:\.{fraction})?"

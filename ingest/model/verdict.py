@@ -21,7 +21,7 @@ UNKNOWN_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`rows`: (k, `tables.decoded_schema`), typed. `index`: int64 (k), the batch row of each, ascending.
+    """`rows`: (k, `tables.decoded_schema`), typed. `index`: int64 (k), the batch row of each, in any order.
 
     `rejects`: `tables.REJECTS`, one row per batch row that is not in `index`. Together they are every
     row of the batch, each exactly once. `unknown`: how many rows have each field that the contract does not

@@ -17,7 +17,7 @@ from ingest.errors import AccountBroken
 from ingest.model.contract import Contract
 from ingest.model.ports import Decode, Validator
 from ingest.model.tables import RAW, RESCUED
-from ingest.model.verdict import Decoded, indexed, joined
+from ingest.model.verdict import Decoded, joined
 from ingest.steps.changes import TOLD, are_deletes, told
 from ingest.steps.identity import has_identity
 
@@ -28,14 +28,16 @@ _WITH_PAYLOAD = ("body", "headers")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`raw` (n): `tables.RAW` in (`window`, `row`) order; of rows that are not `held` (n) without body and headers.
+    """`raw` (n): `tables.RAW` as it was read; of rows that are not `held` (n) without body and headers.
 
-    `decoded` is of `raw`. Of a container `raw` is `changes.TOLD`: what headers said of changes is taken out before.
+    `decoded` is of `raw`. `places` (n): distinct numbers that ascend with (`window`, `row`). Of a container `raw` is
+    `changes.TOLD`: what headers said of changes is taken out before.
     """
 
     raw: pa.Table
     decoded: Decoded
     held: pa.Array
+    places: pa.Array
 
     def holds(self, rejects: pa.Table) -> None:
         """Raise unless the bodies of all `rejects` are here: quarantine without them would be a loss."""
@@ -105,44 +107,17 @@ def _without_payload(raw: pa.Table, held: npt.NDArray[np.bool_]) -> pa.Table:
 
 
 def _together(parts: list[_Part], contract: Contract) -> Read:
-    """The parts as one batch, in its order; `parts` is emptied, so that no more than a column is there twice."""
+    """The parts as one batch, one after another: nothing is copied."""
     starts = np.cumsum([0, *(part.raw.num_rows for part in parts)])
     decoded = joined([part.decoded.shifted(at) for part, at in zip(parts, starts.tolist(), strict=False)], contract)
     raw = pa.concat_tables([(TOLD if contract.keeps_history else RAW).empty_table(), *(part.raw for part in parts)])
     held = np.concatenate([np.zeros(0, np.bool_), *(part.held for part in parts)])
-    parts.clear()
-    order = _order(raw)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    index = place[decoded.index.to_numpy()]
-    ascending = np.argsort(index, kind="stable")
-    rejects = indexed(decoded.rejects, pa.array(place[decoded.rejects["index"].to_numpy()])).sort_by("index")
-    given, unknown, kinds = [raw, decoded.rows], decoded.unknown, decoded.kinds
-    del raw, decoded
-    rows = _ordered(given, ascending)
-    return Read(
-        _ordered(given, order),
-        Decoded(rows, pa.array(index[ascending]), rejects, unknown, kinds),
-        pa.array(held[order]),
-    )
+    return Read(raw, decoded, pa.array(held), pa.array(_places(raw)))
 
 
-def _ordered(given: list[pa.Table], order: npt.NDArray[np.int64]) -> pa.Table:
-    """The last table of `given` (n rows), which is taken away, with its rows in `order` (n)."""
-    table = given.pop()
-    schema, columns = table.schema, table.columns[::-1]
-    del table
-    stands = np.array_equal(order, np.arange(len(order)))
-    done: list[pa.Array] = []
-    while columns:
-        whole = columns.pop().combine_chunks()
-        done.append(whole if stands else whole.take(pa.array(order)))
-    return pa.table(done, schema=schema)
-
-
-def _order(rows: pa.Table) -> npt.NDArray[np.int64]:
-    """The (`window`, `row`) order of the rows. Windows are few: their ranks are sorted."""
+def _places(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """Numbers (n) that ascend with (`window`, `row`). Windows are few: their ranks are sorted."""
     windows = rows["window"].combine_chunks().dictionary_encode()
     ranks = np.argsort(np.argsort(np.array(windows.dictionary.cast(pa.binary()).to_pylist(), dtype=object)))
-    keys = (ranks[windows.indices.to_numpy()].astype(np.int64) << 32) + rows["row"].to_numpy()
-    return np.argsort(keys, kind="stable")
+    places: npt.NDArray[np.int64] = (ranks[windows.indices.to_numpy()].astype(np.int64) << 32) + rows["row"].to_numpy()
+    return places

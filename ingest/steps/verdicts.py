@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +19,7 @@ from ingest.model.contract import Contract
 from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
-from ingest.model.tables import QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema, occurrences
+from ingest.model.tables import KEYS, QUARANTINE, RAW, REJECTS, RESCUED, VERDICT, curated_schema, occurrences
 from ingest.model.verdict import Decoded, indexed
 from ingest.steps.changes import are_deletes, item_keys, told
 from ingest.steps.dead_letters import as_origin
@@ -36,13 +37,14 @@ Known = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The verdicts that depend on a row alone: `rows` are valid, `index` says which raw row each is.
+    """The verdicts that depend on a row alone: which of the `rows` (k) are `valid`, `index` says which raw row each is.
 
     `rejects`: `tables.REJECTS`. `failed` and `report` as in `verdict.Judged`, `unknown` as in `verdict.Decoded`.
     """
 
     rows: pa.Table
     index: pa.Array
+    valid: pa.Array
     rejects: pa.Table
     failed: Mapping[str, int]
     report: Mapping[str, Any]
@@ -99,8 +101,8 @@ class Verdicts:
 def judge(batch: Batch, contract: Contract, sifting: Sifting, keys: Keys = NO_KEYS) -> Verdicts:
     """Decode, judge each row, deduplicate the valid, judge the whole. Writes nothing but columns that curated learns.
 
-    Rows keep the (`window`, `row`) order of raw, so that of two deliveries of one event the first wins. Rows of people
-    who were erased are only counted.
+    Of two deliveries of one event the first wins, in the (`window`, `row`) order of raw. Rows of people who were erased
+    are only counted.
     """
     lake, validator = sifting.lake, sifting.validator
     screen = screen_of(contract, lake, keys, sifting.decode.opened)
@@ -114,11 +116,11 @@ def judge(batch: Batch, contract: Contract, sifting: Sifting, keys: Keys = NO_KE
     give_back()
     weighed = judged(read.raw, read.decoded, contract, validator)
     read.holds(weighed.rejects)
-    raw = read.raw
+    raw, places = read.raw, read.places
     del read  # what was decoded and rejected takes no memory any more
     give_back()
     known = known_in(lake, contract)
-    return settle(weighed, raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased)
+    return settle(weighed, raw, contract, known, validator, batch=batch.until, keys=keys, erased=erased, places=places)
 
 
 def known_in(lake: Lake, contract: Contract) -> Known:
@@ -146,8 +148,8 @@ def judged(raw: pa.Table, decoded: Decoded, contract: Contract, validator: Valid
     found = validator.rows(judged, contract)
     del judged  # a copy where there are deletes
     rejects = veiled(pa.concat_tables([*refused, _at(found.rejects, places)]), contract)
-    valid, index = _kept(rows, index, pc.replace_with_mask(deletes, pc.invert(deletes), found.valid))
-    return Weighed(valid, index, rejects, found.failed, found.report, decoded.unknown)
+    valid = pc.replace_with_mask(deletes, pc.invert(deletes), found.valid)
+    return Weighed(rows, index, valid, rejects, found.failed, found.report, decoded.unknown)
 
 
 def _kept(rows: pa.Table, index: pa.Array, keep: pa.Array | pa.ChunkedArray) -> tuple[pa.Table, pa.Array]:
@@ -155,6 +157,13 @@ def _kept(rows: pa.Table, index: pa.Array, keep: pa.Array | pa.ChunkedArray) -> 
         return rows, index
     keep = keep.combine_chunks() if isinstance(keep, pa.ChunkedArray) else keep
     return rows.filter(keep), index.filter(keep)
+
+
+def _within(valid: pa.Array, fresh: pa.Array) -> pa.Array:
+    """Which rows (k) are valid and, of the valid ones, `fresh`."""
+    kept = np.array(valid, np.bool_)
+    kept[kept] = fresh
+    return pa.array(kept)
 
 
 def settle(
@@ -167,22 +176,25 @@ def settle(
     batch: int,
     keys: Keys = NO_KEYS,
     erased: Mapping[dt.date, int] = MappingProxyType({}),
+    places: pa.Array | None = None,
 ) -> Verdicts:
-    """Deduplicate the valid rows, in the order of `raw`, and judge the whole; new rows get `batch`.
+    """Deduplicate the valid rows and judge the whole; new rows get `batch`.
 
-    `erased` rows by event date were set aside before and are records all the same.
+    `erased` rows by event date were set aside before and are records all the same. `places` of the rows of `raw`:
+    distinct numbers that ascend with the order in which they count as delivered; by default that of `raw`.
     """
-    rows, index, rejects = weighed.rows, weighed.index, weighed.rejects
-    named = _without_payload(raw, contract)
-    identities = named.select(["source", "event_id", "event_date"]).take(index)
-    kept = first(identities, known, contract)
-    again = identities["event_date"].filter(pc.invert(kept))
-    rows, index = rows.filter(kept), index.filter(kept)
-    judged = rows.filter(pc.invert(are_deletes(named, contract).take(index)))
+    rejects, order = weighed.rejects, weighed.index if places is None else places.take(weighed.index)
+    named = _beside(raw, contract).take(weighed.index)
+    identities, order = _kept(named.select(KEYS.names), order, weighed.valid)
+    fresh = first(identities, known, contract, order=order)
+    again = identities["event_date"].filter(pc.invert(fresh))
+    kept = _within(weighed.valid, fresh)
+    rows, named = weighed.rows.filter(kept), named.filter(kept)
+    judged = rows.filter(pc.invert(are_deletes(named, contract))) if contract.keeps_history else rows
     failed = {**weighed.failed, **validator.whole(judged, contract)}
     return Verdicts(
         records=raw.num_rows + sum(erased.values()),
-        curated=_curated(rows, named.take(index), contract, batch, keys),
+        curated=_curated(rows, named, contract, batch, keys),
         quarantine=_quarantine(rejects, raw, contract, batch),
         duplicate_dates=occurrences(again),
         rejected=_counts(rejects),
@@ -197,13 +209,9 @@ def stamped(
     weighed: Weighed, raw: pa.Table, contract: Contract, *, batch: int, keys: Keys = NO_KEYS
 ) -> tuple[pa.Table, pa.Table]:
     """The valid rows as curated would have them, duplicates included, and the rejects as quarantine would."""
-    named = _without_payload(raw, contract)
-    valid = _curated(weighed.rows, named.take(weighed.index), contract, batch, keys)
+    rows, index = _kept(weighed.rows, weighed.index, weighed.valid)
+    valid = _curated(rows, _beside(raw, contract).take(index), contract, batch, keys)
     return valid, _quarantine(weighed.rejects, raw, contract, batch)
-
-
-def _without_payload(raw: pa.Table, contract: Contract) -> pa.Table:
-    return as_origin(told(raw, contract)).drop_columns(["body", "headers"])
 
 
 def _anonymous(index: pa.Array) -> pa.Table:
@@ -235,33 +243,49 @@ def _at(rejects: pa.Table, index: pa.Array) -> pa.Table:
     return indexed(rejects, index.take(rejects["index"].combine_chunks()))
 
 
-def first(keys: pa.Table, known: Known, contract: Contract) -> pa.Array:
-    """True for each of `keys` that neither curated nor an earlier row of the batch holds within `dedupe_days`."""
+def first(keys: pa.Table, known: Known, contract: Contract, *, order: pa.Array | None = None) -> pa.Array:
+    """True for each of `keys` that neither curated nor an earlier row of the batch holds within `dedupe_days`.
+
+    Earlier is what comes before in `order` (n, distinct numbers), by default as the rows stand.
+    """
     fresh = pc.invert(known(keys))
-    position = pa.array(range(keys.num_rows), pa.int64())
-    grouped = keys.append_column("position", position).filter(fresh).group_by(["source", "event_id"])
-    firsts = grouped.aggregate([("position", "min")])["position_min"]
-    is_first = pc.is_in(position, value_set=firsts.combine_chunks())
-    again = pc.and_(fresh, pc.invert(is_first))
-    if not pc.any(again).as_py():
-        return is_first
-    apart = _far_apart(keys, is_first, again, dt.timedelta(days=contract.dedupe_days))
-    return pc.or_(is_first, pa.array(apart, pa.bool_())) if apart else is_first
+    candidates = pc.and_(fresh, _repeated(keys["event_id"]))
+    if not pc.any(candidates).as_py():
+        return fresh
+    positions = pc.indices_nonzero(candidates)
+    if order is not None:
+        positions = positions.take(pc.sort_indices(order.take(positions)))
+    later = np.zeros(keys.num_rows, np.bool_)
+    later[_later(keys, positions, dt.timedelta(days=contract.dedupe_days))] = True
+    return pc.and_not(fresh, pa.array(later))
 
 
-def _far_apart(keys: pa.Table, is_first: pa.Array, again: pa.Array, reach: dt.timedelta) -> list[bool]:
-    """Of rows whose id came before in the batch: true where every kept date is further away than `reach`."""
-    repeated = keys.filter(again)["event_id"].combine_chunks()
-    candidates = pc.and_(pc.is_in(keys["event_id"], value_set=repeated), pc.or_(is_first, again))
+def _repeated(values: pa.ChunkedArray) -> pa.Array:
+    """Where a value (n) stands that stands elsewhere too."""
+    encoded = values.combine_chunks().dictionary_encode()
+    if len(encoded.dictionary) == len(values):
+        return pa.repeat(pa.scalar(value=False), len(values))
+    codes = encoded.indices.to_numpy()
+    return pa.array((np.bincount(codes) > 1)[codes])
+
+
+def _later(keys: pa.Table, positions: pa.Array, reach: dt.timedelta) -> list[int]:
+    """Which of the `positions` hold an event that one before holds under a date within `reach`, and is kept itself."""
     kept: dict[tuple[str, str], list[dt.date]] = {}
-    apart = [False] * keys.num_rows
-    positions = pc.indices_nonzero(candidates).to_pylist()
-    for position, row in zip(positions, keys.filter(candidates).to_pylist(), strict=True):
+    found = []
+    for position, row in zip(positions.to_pylist(), keys.take(positions).to_pylist(), strict=True):
         dates = kept.setdefault((row["source"], row["event_id"]), [])
         if all(abs(row["event_date"] - date) > reach for date in dates):
-            apart[position] = bool(dates)
             dates.append(row["event_date"])
-    return apart
+        else:
+            found.append(position)
+    return found
+
+
+def _beside(raw: pa.Table, contract: Contract) -> pa.Table:
+    """What curated has of `raw` (n) itself."""
+    origin, schema = as_origin(told(raw, contract)), curated_schema(contract)
+    return origin.select([name for name in origin.schema.names if name in schema.names])
 
 
 def _curated(rows: pa.Table, raw: pa.Table, contract: Contract, batch: int, keys: Keys) -> pa.Table:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 from ingest.decode import chunk, decode
@@ -34,7 +35,8 @@ def _item(number: int, **fields: Any) -> bytes:
 
 
 def _rescued(bodies: list[bytes], of: Contract = _ITEMS) -> list[str | None]:
-    rescued: list[str | None] = decode(raw(bodies), of).rows[RESCUED].to_pylist()
+    decoded = decode(raw(bodies), of)
+    rescued: list[str | None] = decoded.rows[RESCUED].take(pc.sort_indices(decoded.index)).to_pylist()
     return rescued
 
 

@@ -22,7 +22,7 @@ from ingest.sources.memory import CrashAt, SimulatedCrash
 from ingest.steps.sifting import Sifting
 from ingest.steps.verdicts import judge
 from ingest.validate import Suite
-from tests.reading import count
+from tests.reading import count, rows_of
 from tests.steps.shop import Shop, order
 
 
@@ -72,6 +72,15 @@ def test_the_account_holds_wherever_a_run_was_killed(shop: Shop, point: Point) -
             shop.curate(reached=CrashAt(point))
     totals = shop.lake.totals("orders")
     assert totals.raw == totals.curated + totals.quarantined + totals.duplicates + totals.pending, totals
+
+
+def test_of_two_deliveries_in_a_batch_the_first_wins_in_whatever_order_they_are_decoded(shop: Shop) -> None:
+    """Bodies of the usual form are decoded before the others: here the first delivery has a field beside them."""
+    shop.land(order("a", floor=3), *(order(f"b{number}") for number in range(20)), order("a"), order("a", floor=4))
+    account = shop.curate()
+    assert (account.curated, account.duplicates) == (21, 2)
+    rows = rows_of(shop.lake.uri("curated", "orders"))
+    assert dict(zip(rows["event_id"].to_pylist(), rows["row"].to_pylist(), strict=True))["a"] == 0
 
 
 def test_a_batch_that_another_worker_finished_meanwhile_is_not_told_as_duplicates(shop: Shop) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from ingest.decoding import decode
@@ -15,6 +17,7 @@ from ingest.lake import DeltaLake, LocalStorage
 from ingest.model.contract import Contract, UnknownFields
 from ingest.model.delivery import CONTENT_PREFIX
 from ingest.model.tables import REJECTS
+from ingest.model.verdict import Decoded
 from ingest.steps.reading import read_batch
 from ingest.validate import Suite
 from tests.steps.shop import Shop, order
@@ -47,13 +50,19 @@ def pieces(raw: pa.Table, rows: int) -> Iterator[pa.Table]:
 def test_pieces_in_any_order_are_the_batch_in_its_order(raw: pa.Table, orders: Contract, rows: int) -> None:
     read = read_batch(pieces(raw, rows), orders, decode, Suite())
     whole = decode(raw.sort_by(ORDER), orders)
-    assert read.raw.select(["window", "row", "event_id"]).equals(
-        raw.sort_by(ORDER).select(["window", "row", "event_id"])
-    )
-    assert read.decoded.rows.combine_chunks().equals(whole.rows.combine_chunks())
-    assert read.decoded.index.equals(whole.index)
-    assert read.decoded.rejects.combine_chunks().equals(whole.rejects.combine_chunks())
+    order = pc.sort_indices(read.places)
+    named = read.raw.select(["window", "row", "event_id"])
+    assert named.take(order).equals(raw.sort_by(ORDER).select(named.column_names))
+    assert _as_delivered(read.decoded, read.places) == _as_delivered(whole, pa.array(range(raw.num_rows)))
     assert read.decoded.unknown == whole.unknown == {"floor": 3}
+
+
+def _as_delivered(decoded: Decoded, places: pa.Array) -> list[Any]:
+    """What became of each row, in the order of delivery."""
+    index = decoded.rejects["index"].combine_chunks()
+    rejects = decoded.rejects.drop_columns("index").to_pylist()
+    found = [*zip(decoded.index, decoded.rows.to_pylist(), strict=True), *zip(index, rejects, strict=True)]
+    return [one for _, one in sorted(found, key=lambda pair: places[pair[0].as_py()].as_py())]
 
 
 @pytest.mark.parametrize("policy", UnknownFields)
