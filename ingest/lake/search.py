@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from ingest.lake.commit import scan
+from ingest.lake.fingerprints import Fingerprints
 from ingest.model.batches import gathered
 from ingest.model.tables import KEYS, RAW, row_names
 
@@ -63,7 +64,9 @@ def among(keys: pa.Table, there: Iterable[pa.RecordBatch], days: int) -> pa.Arra
     wanted = pc.dictionary_encode(_joined(keys))
     places = _places(wanted.indices, keys["event_date"])
     found = np.empty(0, np.int64)
-    for group in gathered(there, rows=_SEARCHED_ROWS):
+    ids = Fingerprints(keys["event_id"].combine_chunks())
+    passed = (batch.filter(pa.array(ids.passes(batch["event_id"]))) for batch in there)
+    for group in gathered(passed, rows=_SEARCHED_ROWS):
         index = pc.index_in(_joined(group), value_set=wanted.dictionary)
         if index.null_count < len(index):
             hit = pc.is_valid(index)
