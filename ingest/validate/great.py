@@ -88,8 +88,9 @@ def _validated(
         try:
             suite = gx.Suite(name=dataset, expectations=loaded)
             _check_all_there(suite, expectations, dataset)
-            batch = gx.batches().get_batch({"dataframe": frame})
-            results = batch.validate(suite, result_format=result_format).results
+            # Not by a batch of its own: GX would take the frame's fingerprint twice.
+            validator = gx.Validator(gx.batches(), result_format, {"dataframe": frame})
+            results = validator.validate_expectation_suite(suite).results
         except gx.errors as error:
             problem = f"schemas/{dataset}/suite.json: Great Expectations failed: {error}"
             raise ContractError(problem, remedy=_REMEDY.format(dataset=dataset)) from error
@@ -215,6 +216,7 @@ def _imported() -> SimpleNamespace:
         ValidationResultsColumnSectionRenderer,
     )
     from great_expectations.render.view.view import DefaultJinjaSectionView  # noqa: PLC0415
+    from great_expectations.validator.v1_validator import Validator  # noqa: PLC0415
 
     def batches() -> Any:
         config = DataContextConfig(
@@ -236,6 +238,7 @@ def _imported() -> SimpleNamespace:
         version=great_expectations.__version__,
         Configuration=ExpectationConfiguration,
         Suite=great_expectations.ExpectationSuite,
+        Validator=Validator,
         Result=ExpectationValidationResult,
         section=section,
         batches=batches,
