@@ -82,7 +82,7 @@ def test_any_history_is_what_a_plain_fold_of_it_says(steps: list[list[Change] | 
 
 
 @pytest.mark.soak
-@settings(max_examples=400, deadline=None, phases=PHASES)
+@settings(max_examples=150, deadline=None, phases=PHASES)
 @given(STEPS, st.sampled_from([1, 2, 3, 1_000]))
 def test_many_histories_are_what_a_plain_fold_of_them_says(steps: list[list[Change] | str], rows: int) -> None:
     any_history(steps, rows)
