@@ -164,9 +164,8 @@ class CosmosRange:
         deadline = math.inf if bounds.max_seconds is None else loop.time() + bounds.max_seconds
         left: float = math.inf if bounds.max_messages is None else bounds.max_messages
         token = self._token
-        durable = asyncio.Event()
-        if token is not None and token.phase is Phase.INFERRING:
-            durable.set()
+        durable = asyncio.Event()  # is the window before in raw?
+        durable.set()
         while not (stop.is_set() or self._units.are_used_up or loop.time() >= deadline or left <= 0):
             if token is None:
                 token = await self._first()
@@ -186,8 +185,8 @@ class CosmosRange:
             except ContinuationExpired as error:
                 expired = error
             if filling.token is not token:
-                kept = _told(durable) if filling.token.phase is Phase.INFERRING else _kept
-                yield Window(Deliveries(together(filling.pieces)), kept, token=filling.token.encode())
+                durable = asyncio.Event()
+                yield Window(Deliveries(together(filling.pieces)), _told(durable), token=filling.token.encode())
             if is_through:
                 return
             token, left = filling.token, left - filling.rows

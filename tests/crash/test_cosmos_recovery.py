@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 
@@ -181,6 +182,39 @@ def test_killed_by_sigkill_while_deletes_are_inferred(
     assert 0 < len(inferred(customers)) < 16
     customers.land()
     assert inferred(customers) == named(*range(16))
+    assert state(customers) == there(container)
+
+
+def test_what_is_gone_is_asked_when_the_snapshot_is_in_raw_also_of_a_second_generation_in_a_run(
+    customers: Customers, container: ContainerProxy, cosmos_account: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends what a killed one had begun to infer, and finds the feed after it expired as well."""
+    add(container, *range(20))
+    customers.land()
+    drop(container, *range(10))
+    forget(cosmos_account, container)
+    while not inferred(customers):
+        customers.land(bounds=Bounds(rows=4, max_messages=4))
+    assert token(customers).phase is Phase.INFERRING
+    add(container, 50)
+    forget(cosmos_account, container)
+    asked, commit = threading.Event(), DeltaLake.append_from
+
+    def known(lake: DeltaLake, *given: Any) -> Iterator[pa.Table]:
+        if given[-1] == 2:
+            asked.set()
+        return items_before(lake, *given)
+
+    def late(lake: DeltaLake, *given: Any, **named: Any) -> int:
+        asked.wait(0.2)  # whoever does not wait for the commit is first
+        return commit(lake, *given, **named)
+
+    items_before = DeltaLake.items_before
+    monkeypatch.setattr(DeltaLake, "items_before", known)
+    monkeypatch.setattr(DeltaLake, "append_from", late)
+    customers.land(bounds=Bounds(rows=100))
+    assert token(customers).generation == 2
+    assert inferred(customers) == named(*range(10))
     assert state(customers) == there(container)
 
 
