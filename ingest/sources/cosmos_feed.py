@@ -96,13 +96,18 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the package import
     def __init__(self) -> None:
         super().__init__(session=session())
         self.answer: _Answer | None = None
+        self.was_answered = False
 
     def send(self, request: Any, **options: Any) -> Any:
-        """As the SDK's own; `answer` is the page, null where none was given, or none that can be read."""
+        """As the SDK's own; `answer` is the page, null where none was given, or none that can be read.
+
+        `was_answered`: a page was given since somebody last said no, perhaps one without documents.
+        """
         response = super().send(request, **options)
         # Lists of ranges are feeds, too.
         if "A-IM" in request.headers and urlsplit(request.url).path.rstrip("/").endswith("/docs"):
             self.answer = _read(response.body()) if response.status_code == _OK else None
+            self.was_answered |= response.status_code == _OK
             if self.answer is not None:
                 told = _SOME if self.answer.documents else _NONE
                 response.body = lambda: told
@@ -129,7 +134,6 @@ class Feed:
         self._client: CosmosClient | None = None
         self._under_way: _UnderWay | None = None
         self._transport = _Transport()
-        self._status = 0
 
     def open(self) -> Container:
         """Connect, and ask which container it is."""
@@ -186,7 +190,7 @@ class Feed:
         return self._next(pages.by_page(), resuming=resuming)
 
     def _next(self, pages: Iterator[Any], *, resuming: bool) -> Page:
-        self._under_way = None
+        self._under_way, self._transport.was_answered = None, False
         with cosmos_errors(self._binding.name, "reading the change feed of", resuming=resuming):
             some = next(pages, None)
             continuation = str(self._container().client_connection.last_response_headers["etag"])
@@ -196,8 +200,9 @@ class Feed:
             said = f"an answer of the change feed of {self._binding.name} is not as the service writes it"
             raise SourceUnavailable(said, remedy="run again; a proxy on the way may have written it")
         if some is None or answer is None:
-            # 200 without a document: more may follow, though the SDK ends here.
-            return Page("", [], continuation, is_end=self._status != _OK, is_resumable=is_resumable)
+            # 200 without a document, of any of several ranges: more may follow, though the SDK ends here.
+            is_end = not self._transport.was_answered
+            return Page("", [], continuation, is_end=is_end, is_resumable=is_resumable)
         if not is_resumable:
             self._under_way = _UnderWay(pages, continuation)
         is_wider = _is_wider(continuation, self._within)
@@ -209,10 +214,8 @@ class Feed:
         return self._client.get_database_client(self._binding.database).get_container_client(self._binding.container)
 
     def _seen(self, response: Any) -> None:
-        """Every answer, those that the SDK tries again included: what it cost, and its status."""
-        http = response.http_response
-        self._units.charge(float(http.headers.get("x-ms-request-charge") or 0))
-        self._status = http.status_code
+        """Every answer, those that the SDK tries again included: what it cost."""
+        self._units.charge(float(response.http_response.headers.get("x-ms-request-charge") or 0))
 
 
 def physical_ranges(account: Account, binding: ContainerBinding) -> list[FeedRange]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
 from azure.cosmos import ContainerProxy
 
 from cosmos import Local
@@ -43,6 +46,34 @@ def test_a_snapshot_of_a_range_that_was_split_can_be_ended_anywhere(reader: Read
     while not found or reader.stored.phase is Phase.SNAPSHOT:
         found += ids(reader.read(Bounds(max_messages=3)))
     assert sorted(found) == sorted(f"c{n}" for n in range(30))
+
+
+def test_a_page_without_documents_ends_no_snapshot_though_the_range_after_it_has_nothing_new(
+    cosmos_account: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service may give one where more follows; of several ranges the SDK asks the next one then."""
+    send = RequestsTransport.send
+    asked: list[str] = []
+
+    def third_is_empty(transport: RequestsTransport, request: Any, **options: Any) -> Any:
+        response = send(transport, request, **options)
+        is_feed = request.headers.get("A-IM", "").lower().startswith("incremental")
+        if is_feed and urlsplit(request.url).path.rstrip("/").endswith("/docs"):
+            asked.append(request.headers.get("If-None-Match"))
+            if len(asked) == 3:
+                response.headers["etag"] = asked[-1]
+                response.body = lambda: b'{"_rid":"","Documents":[],"_count":0}'
+        return response
+
+    with fresh(cosmos_account) as container:
+        cosmos_account.split(*names(container), "0")
+        add(container, *range(40))
+        _, other = (ids(one.read()) for one in spread(cosmos_account, container))
+        drop(container, *(int(one[1:]) for one in other[1:]))
+        monkeypatch.setattr(RequestsTransport, "send", third_is_empty)
+        whole = Reader(cosmos_account, container)
+        assert len(whole.read(Bounds(rows=4))) == 41 - len(other)
+        assert len(asked) > 3
 
 
 @pytest.mark.parametrize("phase", ["snapshot", "feed"])
