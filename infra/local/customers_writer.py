@@ -51,7 +51,6 @@ def line(number: int, change: Change) -> bytes:
     """The ledger's line of a change: what was written, and what must become of it."""
     fault = change.fault
     told = {
-        "dataset": "customers",
         "change": number,
         "operation": change.operation,
         "id": change.id,

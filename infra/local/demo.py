@@ -151,7 +151,7 @@ class Demo:
         if "error" in self.accounts[CUSTOMERS]:
             found.append(f"{CUSTOMERS}: ingest failed: {self.accounts[CUSTOMERS]['error']}")
         verdict = dataclasses.replace(verdict, differences=(*verdict.differences, *found))
-        customers = check_customers(self.ledger, self.lake, self._customers.items(), keys=keys)
+        customers = check_customers(self._customers.ledger, self.lake, self._customers.items(), keys=keys)
         return Result(runs, verdict, customers)
 
     def _wipe(self) -> None:
@@ -180,7 +180,7 @@ class Demo:
 
     def _finish_customers(self) -> None:
         try:
-            self._customers.finish(self.ledger)
+            self._customers.finish()
         except CustomersFailed as error:
             raise DemoFailed(str(error)) from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -36,7 +35,7 @@ class Customers:
 
     def __init__(self, folder: Path, container: ContainerBinding, *, changes: int, seed: int, tied: bool) -> None:
         self.account = CosmosAccount(folder / "cosmos", ranges=RANGES, tied=tied)
-        self._ledger, self._container, self._changes, self._seed = folder / "customers", container, changes, seed
+        self.ledger, self._container, self._changes, self._seed = folder / "customers.jsonl", container, changes, seed
         self._writer: subprocess.Popen[str] | None = None
         self._is_last = False  # the application has been told to do all that is left
 
@@ -54,7 +53,7 @@ class Customers:
         self.account.start()
         made(self.account.endpoint, self.account.key, [self._container])
         writer = str(Path(__file__).with_name("customers_writer.py"))
-        told = {"founders": _FOUNDERS, "changes": self._changes, "seed": self._seed, "ledger": self._ledger}
+        told = {"founders": _FOUNDERS, "changes": self._changes, "seed": self._seed, "ledger": self.ledger}
         told |= {"database": self._container.database, "container": self._container.container}
         options = [text for name, value in told.items() for text in (f"--{name}", str(value))]
         self._writer = subprocess.Popen(
@@ -103,8 +102,8 @@ class Customers:
             self._is_last = True
             self._go_on()
 
-    def finish(self, ledger: Path) -> None:
-        """Wait until the application has done all, and customers on trial have expired; add to the ledger what it did.
+    def finish(self) -> None:
+        """Wait until the application has done all, and customers on trial have expired: the ledger is complete.
 
         Raises:
             CustomersFailed: it failed, or they do not expire.
@@ -118,9 +117,6 @@ class Customers:
                 if time.monotonic() > until:
                     raise CustomersFailed("customers on trial do not expire")
                 time.sleep(_POLL_SECONDS)
-        with ledger.open("ab") as whole, self._ledger.open("rb") as mine:
-            shutil.copyfileobj(mine, whole)
-        self._ledger.unlink()
 
     def items(self) -> list[dict[str, Any]]:
         """What is in the container."""

@@ -268,17 +268,16 @@ def check_customers(
 
 
 def _changes(ledger: Path, keys: str) -> Iterator[dict[str, Any]]:
-    """The lines of customers, their documents as the lake must have them."""
+    """The changes, their documents as the lake must have them."""
     with ledger.open("rb") as file:
         for line in file:
-            if line.startswith(b'{"dataset":"customers"'):
-                told = msgspec.json.decode(line)
-                document = told["document"]
-                yield {name: told[name] for name in _TOLD} | {
-                    "id": told["id"],
-                    "mail": document and document.get("email"),
-                    **_values(document or {}, keys),
-                }
+            told = msgspec.json.decode(line)
+            document = told["document"]
+            yield {name: told[name] for name in _TOLD} | {
+                "id": told["id"],
+                "mail": document and document.get("email"),
+                **_values(document or {}, keys),
+            }
 
 
 def _values(document: Mapping[str, Any], keys: str) -> dict[str, Any]:

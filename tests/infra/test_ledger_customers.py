@@ -54,10 +54,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         assert (
             customers.first_landing({f"LAKEPOST_{name.upper()}": value for name, value in told.items()})["landed"] > 0
         )
-        (folder / "ledger.jsonl").write_text('{"n":0,"message_id":"of an order"}\n')
-        customers.finish(folder / "ledger.jsonl")
+        customers.finish()
         api.ingest(load_settings(**told, _env_file=None), "customers", accept=True)
-        yield Made(folder / "lake", folder / "ledger.jsonl", customers.items(), keys)
+        yield Made(folder / "lake", customers.ledger, customers.items(), keys)
     finally:
         customers.stop()
 
