@@ -19,16 +19,16 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.cosmos import ContainerProxy, CosmosClient
 
-from ingest.errors import SourceUnavailable
+from ingest.errors import ConfigurationError, SourceUnavailable
 from ingest.model.container import ContainerBinding, FeedMode, FeedRange, RequestUnits
 from ingest.sources.cosmos_errors import cosmos_errors
 from ingest.sources.cosmos_item import Path, as_written
 from ingest.sources.cosmos_session import session
 
-__all__ = ["SEGMENT", "Account", "Container", "Feed", "Page", "physical_ranges"]
+__all__ = ["Account", "Container", "Feed", "Page", "physical_ranges"]
 
 _OK = 200
-SEGMENT = re.compile(r'/("[^"]*"|[^/]+)')
+_SEGMENT = re.compile(r'/("[^"]*"|[^/]+)')
 """A name on a path of a partition key, perhaps in quotes."""
 
 
@@ -136,7 +136,11 @@ class Feed:
         self._transport = _Transport()
 
     def open(self) -> Container:
-        """Connect, and ask which container it is."""
+        """Connect, and ask which container it is.
+
+        Raises:
+            ConfigurationError: it is keyed otherwise than the binding says, by which it is decided whose key is hidden.
+        """
         with cosmos_errors(self._binding.name, "reading"):
             self._transport = _Transport()
             self._client = CosmosClient(self._account.endpoint, self._account.credential, transport=self._transport)
@@ -144,9 +148,13 @@ class Feed:
             told: dict[str, Any] = container.read(raw_response_hook=self._seen)
             # Clients of a process share what they know of ranges, by the container's name: it may have been another.
             next(iter(container.read_feed_ranges(force_refresh=True)), None)
-        paths = tuple(
-            tuple(name.strip('"') for name in SEGMENT.findall(path)) for path in told["partitionKey"]["paths"]
-        )
+        paths = _names(told["partitionKey"]["paths"])
+        if paths != _names(self._binding.partition_key):
+            key, said = ", ".join(told["partitionKey"]["paths"]), ", ".join(self._binding.partition_key)
+            raise ConfigurationError(
+                f"{self._binding.name} is keyed by {key}, and the contract says {said}",
+                remedy="write the container's own paths as partitionKey",
+            )
         return Container(told["_rid"], paths)
 
     def close(self) -> None:
@@ -226,6 +234,10 @@ def physical_ranges(account: Account, binding: ContainerBinding) -> list[FeedRan
             container.read()
             found = [one["Range"] for one in container.read_feed_ranges(force_refresh=True)]
         return sorted((FeedRange(one["min"], one["max"]) for one in found), key=lambda one: one.low)
+
+
+def _names(paths: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(tuple(name.strip('"') for name in _SEGMENT.findall(path)) for path in paths)
 
 
 def _is_resumable(continuation: str) -> bool:

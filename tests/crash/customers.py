@@ -54,7 +54,7 @@ class Customers:
         return dataclasses.replace(self, mode=mode)
 
     def source(self, within: FeedRange = FeedRange(), *, anew: bool = False) -> CosmosRange:  # noqa: B008 - frozen
-        binding = ContainerBinding(self.database, self.container, self.mode)
+        binding = ContainerBinding(self.database, self.container, self.mode, partition_key=("/country",))
         known = functools.partial(self.lake.items_before, CUSTOMERS.dataset, binding.name, within.name)
         return CosmosRange(Account(self.endpoint, self.key), binding, within, anew=anew, known=known)
 

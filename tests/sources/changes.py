@@ -33,6 +33,7 @@ class Reader:
     account: Local
     container: ContainerProxy
     mode: FeedMode = FeedMode.ALL_VERSIONS
+    keyed_by: tuple[str, ...] = ("/country",)
     within: FeedRange = WHOLE
     token: bytes | None = None
     units: RequestUnits = dataclasses.field(default_factory=RequestUnits)
@@ -47,7 +48,7 @@ class Reader:
         account = Account(self.account.endpoint, self.key or self.account.key)
         return CosmosRange(
             account,
-            ContainerBinding(database, name, self.mode),
+            ContainerBinding(database, name, self.mode, partition_key=self.keyed_by),
             self.within,
             self.units,
             anew=self.anew,

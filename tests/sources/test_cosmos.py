@@ -181,7 +181,7 @@ def test_ids_may_be_anything(reader: Reader) -> None:
 @pytest.mark.parametrize("path", ["/id", "/address/country", "/n", "/missing"])
 def test_the_key_has_the_values_of_the_partition_key(cosmos_account: Local, path: str) -> None:
     with fresh(cosmos_account, partition_key=PartitionKey(path)) as container:
-        reader = Reader(cosmos_account, container)
+        reader = Reader(cosmos_account, container, keyed_by=(path,))
         reader.read()
         container.create_item({"id": "c1", "address": {"country": "IS"}, "n": 3.0})
         value: Any = {"/id": "c1", "/address/country": "IS", "/n": 3, "/missing": {}}[path]
@@ -196,7 +196,7 @@ def test_the_key_has_the_values_of_the_partition_key(cosmos_account: Local, path
 
 def test_a_key_of_several_levels(cosmos_account: Local) -> None:
     with fresh(cosmos_account, partition_key=PartitionKey(["/a/x", "/b"], kind="MultiHash")) as container:
-        reader = Reader(cosmos_account, container)
+        reader = Reader(cosmos_account, container, keyed_by=("/a/x", "/b"))
         reader.read()
         container.create_item({"id": "c1", "a": {"x": "1"}, "b": 2.5})
         container.delete_item("c1", ["1", 2.5])

@@ -94,6 +94,15 @@ def test_a_wrong_key_is_a_matter_of_configuration_and_shows_nowhere(reader: Read
     assert reader.key not in f"{refused.value!r}{refused.value}"
 
 
+def test_a_container_that_is_keyed_otherwise_than_the_contract_says_is_not_read(reader: Reader) -> None:
+    """Whether keys are hidden is decided by what the contract says: values that nobody may see would stand there."""
+    add(reader.container, 1)
+    reader.keyed_by = ("/id",)
+    with pytest.raises(ConfigurationError, match="keyed by /country, and the contract says /id") as refused:
+        reader.read()
+    assert "partitionKey" in refused.value.remedy
+
+
 def test_no_container_of_that_name(cosmos_account: Local) -> None:
     with CosmosClient(cosmos_account.endpoint, cosmos_account.key) as client:
         container = client.get_database_client("nowhere").get_container_client("nothing")
