@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow.compute as pc
 import structlog
 
 from ingest.errors import AccountBroken, GateClosed, Overtaken
@@ -19,6 +20,7 @@ from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
+from ingest.steps.changes import are_deletes
 from ingest.steps.current import derived
 from ingest.steps.dead_letters import PuttingAside
 from ingest.steps.limits import Limits
@@ -141,9 +143,13 @@ def _conserves(verdicts: Verdicts, batch: Batch) -> None:
 
 
 def _gate(verdicts: Verdicts, contract: Contract, lake: Lake, page: str) -> None:
-    """Dead letters do not count: it was the broker that gave them up, neither contract nor producer is to be mended."""
+    """Dead letters do not count: it was the broker that gave them up, neither contract nor producer is to be mended.
+
+    Deletes neither: nothing is asked of them, and many of them would hide that all else was rejected.
+    """
     gate, dead = contract.gate, verdicts.rejected.get(Reason.DEAD_LETTERED, 0)
-    rejected, records = verdicts.quarantine.num_rows - dead, verdicts.records - dead
+    deletes = pc.sum(are_deletes(verdicts.curated, contract)).as_py() or 0
+    rejected, records = verdicts.quarantine.num_rows - dead, verdicts.records - dead - deletes
     share = rejected / max(records, 1)
     judged = records >= gate.min_rows
     frozen = contract.unknown_fields is UnknownFields.FREEZE and Reason.UNKNOWN_FIELDS in verdicts.rejected

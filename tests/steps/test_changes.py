@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.decoding import decode
+from ingest.errors import GateClosed
 from ingest.lake.query import query
 from ingest.model.container import DELETE, INFERRED, SNAPSHOT
 from ingest.model.contract import Contract, Gate, UnknownFields
@@ -194,6 +195,15 @@ def test_what_is_asked_of_a_batch_is_not_asked_of_its_deletes(shop: Shop) -> Non
     deletes = [change(f"c-{number:06d}", number, DELETE) for number in range(10)]
     shop.land(*deletes, change("c-000001", 11, "create"), change("c-000002", 12, "create"))
     assert shop.curate().curated == 12
+
+
+def test_many_deletes_open_no_gate_for_what_is_rejected(shop: Shop) -> None:
+    shop.contract = dataclasses.replace(shop.contract, gate=Gate(0.2, 3))
+    deletes = [change(f"c-{number:06d}", number, DELETE) for number in range(40)]
+    shop.land(*deletes, *(change(f"c-{n:06d}", 50 + n, "create", segment="wholesale") for n in range(3)))
+    with pytest.raises(GateClosed, match="3 of 3 rows rejected"):
+        shop.curate()
+    assert shop.curate(accept=True).curated == 40
 
 
 def test_bodies_and_headers_of_plain_changes_and_of_deletes_are_not_held(shop: Shop) -> None:
