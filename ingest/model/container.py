@@ -103,7 +103,7 @@ def fingerprint(key: str) -> str:
 class RequestUnits:
     """How many request units a run has used, of `most`. Shared by threads.
 
-    Nothing is read once they are used up; what each feed range has asked for by then is still answered.
+    Nothing is read once they are used up but the first page of each feed range; what it has asked for is answered.
     `have_ended_a_run`: somebody would have read on.
     """
 
@@ -119,5 +119,5 @@ class RequestUnits:
 
     @property
     def are_used_up(self) -> bool:
-        """Whether nothing more is to be asked for."""
+        """Whether nothing more is to be asked for, once a page was read."""
         return self.used >= self.most

@@ -66,7 +66,8 @@ class CosmosRange:
 
     Where the mode tells all versions, whose feed begins now, the first run notes where that is, takes a snapshot of
     the items that are there, and goes on from the note. A run ends when there is nothing new, with `max_seconds` when
-    those are over, and cleanly when the request units are used up. The SDK follows splits and merges.
+    those are over, and cleanly when the request units are used up and a page was read. The SDK follows splits and
+    merges.
 
     `anew` begins like a first run whatever was read before, under the next generation: on purpose, or where the
     container was made again. A run without it goes on from there, and so does one with it where a generation has begun
@@ -95,7 +96,7 @@ class CosmosRange:
         self._anew, self._since, self._known = anew, since, known
         self._before: Token | None = None
         self._why = _ASKED
-        self._has_begun = False
+        self._has_begun = self._has_read = False
         self._inferred: Inferred | None = None
 
     async def __aenter__(self) -> Self:
@@ -166,7 +167,7 @@ class CosmosRange:
         token = self._token
         durable = asyncio.Event()  # is the window before in raw?
         durable.set()
-        while not (stop.is_set() or self._units.are_used_up or loop.time() >= deadline or left <= 0):
+        while not (stop.is_set() or self._has_used_up or loop.time() >= deadline or left <= 0):
             if token is None:
                 token = await self._first()
                 yield Window([], _kept, token=token.encode(), gap=self._gap(token))
@@ -193,7 +194,7 @@ class CosmosRange:
             if expired is not None:
                 self._begin_again(token, expired)
                 token = None
-        if self._units.are_used_up:
+        if self._has_used_up:
             self._units.have_ended_a_run = True
             used = {"used": round(self._units.used, 2), "most": self._units.most}
             _log.warning("the request units are used up: the run ends here", source=self.application, **used)
@@ -246,7 +247,7 @@ class CosmosRange:
         while True:
             most = min(bounds.rows, left) - filling.rows
             most = most if allowance is None else min(most, allowance.left)
-            is_over = stop.is_set() or self._units.are_used_up or loop.time() >= filling.until
+            is_over = stop.is_set() or self._has_used_up or loop.time() >= filling.until
             if is_resumable and (is_over or most <= 0 or filling.size >= bounds.bytes):
                 return False
             page, changes = await asyncio.to_thread(self._read, filling.token, int(max(1, min(most, _PAGE))))
@@ -270,7 +271,7 @@ class CosmosRange:
 
     def _read(self, token: Token, limit: int) -> tuple[Page, Changes]:
         """The page after the token, and what it tells. In a thread: it waits for the service, then it computes."""
-        is_snapshot = token.phase is Phase.SNAPSHOT
+        self._has_read, is_snapshot = True, token.phase is Phase.SNAPSHOT
         page = self._feed.page(FeedMode.LATEST_VERSION if is_snapshot else token.mode, token.continuation, limit)
         if page.documents and page.rid != token.container_rid:
             raise replaced(self._binding.name)  # the SDK has found the new one, and goes on in it
@@ -288,6 +289,11 @@ class CosmosRange:
             token.generation,
             is_snapshot,
         )
+
+    @property
+    def _has_used_up(self) -> bool:
+        """Whether nothing more is read: a page is at least, though opening took all, or no run would go on."""
+        return self._has_read and self._units.are_used_up
 
     def _opened(self) -> Container:
         if self._container is None:

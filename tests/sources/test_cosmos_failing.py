@@ -216,8 +216,15 @@ def test_a_run_ends_when_its_request_units_are_used_up_and_the_next_one_goes_on(
         runs += 1
     assert found == [f"c{n}" for n in range(30)]
     assert runs > 3
-    reader.units = RequestUnits(0)
-    assert reader.windows() == []
+
+
+def test_a_run_whose_request_units_opening_uses_up_reads_a_page_all_the_same(reader: Reader) -> None:
+    """Each run would end where the one before did, and what changes never be in the lake."""
+    add(reader.container, *range(6))
+    for found in (["c0", "c1"], ["c2", "c3"], ["c4", "c5"]):
+        reader.units = RequestUnits(0.5)
+        assert ids(reader.read(Bounds(rows=2))) == found
+        assert reader.units.have_ended_a_run
 
 
 def test_an_event_id_tells_nothing_of_whose_it_is(reader: Reader) -> None:
