@@ -40,7 +40,7 @@ from ingest.model.container import DELETES
 from ingest.model.points import Point, Reached
 from ingest.model.tables import CHANGE, DELETED
 
-__all__ = ["Pinned"]
+__all__ = ["Pinned", "some_key"]
 
 _TAKEN = "items"
 """The application transaction of the items; its number is the version of the history that they have."""
@@ -127,6 +127,13 @@ class Pinned:
         reached(Point.DELETED_COMMITTED)
         _commit(self._items, files, self.schema, mode="overwrite", taken=self._history.version())
         reached(Point.ITEMS_COMMITTED)
+
+
+def some_key(table: DeltaTable) -> str | None:
+    """The `key` of any row; null when there is none."""
+    rows = (batch for path in _paths(table) for batch in _read(table, path, _KEYS) if batch.num_rows)
+    first = next(rows, None)
+    return None if first is None else first["key"][0].as_py()
 
 
 def _appended(uri: str, taken: int | None, until: int) -> list[int] | None:

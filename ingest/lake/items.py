@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingest.lake.commit import open_table
-from ingest.lake.current import Pinned
+from ingest.lake.current import Pinned, some_key
 from ingest.lake.places import Places, storage_errors
 from ingest.model.status import Items
 
@@ -17,6 +17,12 @@ class ItemTables(Places):
         """Pin the items of a container, the deleted ones and their history."""
         with storage_errors():
             return Pinned(self.uris(dataset), anew=anew)
+
+    def item_key(self, dataset: str) -> str | None:
+        """The `key` of some item of the container; null while it has none, and had none that was deleted."""
+        with storage_errors():
+            found = (some_key(open_table(self.uri(stage, dataset))) for stage in ("current", "deleted"))
+            return next((key for key in found if key is not None), None)
 
     def items(self, dataset: str) -> Items | None:
         """How many items the container has now and how many were deleted; null for what is no container's."""

@@ -361,6 +361,10 @@ class Lake(TokenLake, Protocol):
         """Pin the items of a container, the deleted ones and their history; `anew`: to make both from all of it."""
         ...
 
+    def item_key(self, dataset: str) -> str | None:
+        """The `key` of some item of the container; null while it has none, and had none that was deleted."""
+        ...
+
     def write_report(self, batch: Batch, report: Mapping[str, Any], page: str) -> str:
         """Keep the validation report of a batch as JSON and as HTML; returns where the page is."""
         ...

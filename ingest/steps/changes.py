@@ -9,12 +9,14 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest.errors import ConfigurationError
 from ingest.model.container import DELETES, fingerprint
 from ingest.model.contract import Contract
 from ingest.model.keys import Keys
+from ingest.model.ports import Lake
 from ingest.model.tables import CHANGE, RAW
 
-__all__ = ["TOLD", "are_deletes", "item_keys", "item_marks", "told"]
+__all__ = ["TOLD", "are_deletes", "item_keys", "item_marks", "needs_oldest", "told"]
 
 TOLD = pa.schema([*RAW, *(field for field in CHANGE if field.name not in RAW.names)])
 """Raw with the columns of `tables.CHANGE` that are made of its own."""
@@ -77,6 +79,24 @@ def item_keys(keys_of_items: pa.ChunkedArray, contract: Contract, keys: Keys) ->
     encoded = keys_of_items.combine_chunks().dictionary_encode()
     hashes = [None if text is None else keys.hashed(text, oldest) for text in encoded.dictionary.to_pylist()]
     return pa.array(hashes, pa.string()).take(encoded.indices)
+
+
+def needs_oldest(contract: Contract, lake: Lake, keys: Keys) -> None:
+    """Check that `item_keys` gives the items the keys that they have: else each that changes stood there twice.
+
+    Raises:
+        ConfigurationError: there is no key, or their keys are hashed under another than the oldest.
+    """
+    if not contract.hides_keys or (key := lake.item_key(contract.dataset)) is None or key.startswith("["):
+        return
+    used = key.partition(":")[0]
+    if used != keys.oldest:
+        raise ConfigurationError(
+            f"the items of {contract.dataset} are known by hashes under the key {used}, and the last one of"
+            f" LAKEPOST_PII_KEYS is {keys.oldest}",
+            remedy=f"put new keys in front, and keep old ones: `k2:…,{used}:…`; is {used} lost,"
+            f" `lakepost rebuild {contract.dataset} --all` hashes all anew",
+        )
 
 
 def item_marks(value: str, contract: Contract, keys: Keys) -> list[str]:

@@ -20,7 +20,7 @@ from ingest.model.keys import NO_KEYS, Keys
 from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Batch, Decode, Lake, Validator
 from ingest.model.reason import Reason
-from ingest.steps.changes import are_deletes
+from ingest.steps.changes import are_deletes, needs_oldest
 from ingest.steps.current import derived
 from ingest.steps.dead_letters import PuttingAside
 from ingest.steps.limits import Limits
@@ -57,6 +57,7 @@ def curate(
         LakeUnavailable, CommitFailed: run again, the same batch is finished.
     """
     begun = time.monotonic()
+    needs_oldest(contract, lake, keys)
     account = Account(contract.dataset)
     lake.write_accounts(contract.dataset)  # a killed run may have left its last one in curated's log only
     with (

@@ -19,6 +19,7 @@ from ingest.model.points import Point, Reached, passing
 from ingest.model.ports import Decode, Lake, PinnedChunk, Validator
 from ingest.model.replay import Chunk, Replayed
 from ingest.model.tables import RAW, VERDICT, row_names
+from ingest.steps.changes import needs_oldest
 from ingest.steps.current import derive
 from ingest.steps.limits import Limits
 from ingest.steps.moved import moved_account
@@ -55,6 +56,7 @@ def replay(
     begun = time.monotonic()
     contract = lake.learned(contract)
     lake.fits(contract)
+    needs_oldest(contract, lake, keys)
     done = Replayed(contract.dataset, contract_version=contract.version, dry_run=dry_run)
     if not dry_run:
         done = dataclasses.replace(done, finished=lake.finish_replay(contract.dataset))

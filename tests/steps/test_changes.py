@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.decoding import decode
-from ingest.errors import GateClosed
+from ingest.errors import ConfigurationError, GateClosed
 from ingest.lake.query import query
 from ingest.model.container import DELETE, INFERRED, SNAPSHOT
 from ingest.model.contract import Contract, Gate, UnknownFields
@@ -150,6 +150,22 @@ def test_an_items_key_is_the_same_when_a_new_key_is_put_in_front(shop: Shop) -> 
     rows = curated(shop)
     assert len({row["key"] for row in rows}) == 1
     assert [row["email"][:2] for row in rows] == ["k1", "k2"]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_new_key_behind_the_old_ones_is_refused_before_items_stand_there_twice(shop: Shop, *, deleted: bool) -> None:
+    shop.land(change("c-000001", 1, DELETE if deleted else "create"))
+    shop.curate()
+    shop.land(change("c-000001", 2))
+    for keys in (Keys(dict(KEYS.by_id) | {"k2": b"n" * 32}), Keys({"k2": b"n" * 32})):
+        shop.keys = keys
+        with pytest.raises(ConfigurationError, match="under the key k1") as refused:
+            shop.curate()
+        assert "in front" in refused.value.remedy
+    shop.rebuild()
+    shop.curate()
+    (item,) = rows_of(shop.lake.uri("current", "customers")).to_pylist()
+    assert (item["key"][:2], item["lsn"]) == ("k2", 2)
 
 
 def test_where_neither_id_nor_partition_key_is_hidden_the_key_is_plain(shop: Shop) -> None:
