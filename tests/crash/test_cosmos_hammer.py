@@ -33,6 +33,7 @@ ITERATIONS = int(os.environ.get("LAKEPOST_SOAK_ITERATIONS", "50"))
 SEED = int(os.environ.get("LAKEPOST_SOAK_SEED", "1"))
 ITEMS = 60
 POINTS = (Point.RECEIVED, Point.GAP_RECORDED, Point.TOKEN_KEPT, Point.PART_COMMITTED, Point.ACKNOWLEDGED)
+USED = (Point.BATCH_RECORDED, Point.CURATED_COMMITTED, Point.DELETED_COMMITTED, Point.ITEMS_COMMITTED)
 KEEPS = {"retentionDuration": 10}  # minutes
 HOSTILE = ("a/b", "q?r#s", 'quote"', "snow ☃", "back\\slash")
 
@@ -123,7 +124,10 @@ class Arena:
         self.change()
 
 
-def strike(arena: Arena, strikes: int, land: Callable[[Arena, bool], bool]) -> int:
+Land = Callable[[Arena, bool], bool]
+
+
+def strike(arena: Arena, strikes: int, land: Land) -> int:
     """Land, and be killed, while things happen; how often it was."""
     killed = 0
     for _ in range(strikes):
@@ -164,6 +168,27 @@ def _land(settings: Settings, anew: bool, running: Event) -> None:  # noqa: FBT0
         api.land(settings, "customers", from_beginning=anew)
         return
     os._exit(75)
+
+
+def and_used(land: Land) -> Land:
+    """The same, and now and then one of the other verbs after it, which may die, too."""
+    chance = random.Random(SEED)
+
+    def act(arena: Arena, anew: bool) -> bool:  # noqa: FBT001 - the one word of a land
+        landed = land(arena, anew)
+        crash = CrashAt(chance.choice(USED), chance.randint(1, 3))
+        verbs: list[Callable[[], object]] = [
+            lambda: api.curate(arena.settings, "customers", reached=crash),
+            lambda: api.rebuild(arena.settings, "customers", dates=None, reached=crash),
+            lambda: api.compact(arena.settings, "customers"),
+            lambda: api.vacuum(arena.settings, "customers", older_than=0, nobody_is_active=True),
+        ]
+        if landed and chance.random() < 0.5:
+            with contextlib.suppress(SimulatedCrash, TransientError):
+                chance.choice(verbs)()
+        return landed
+
+    return act
 
 
 def settled(arena: Arena) -> None:
@@ -220,5 +245,5 @@ def test_killed_while_a_container_changes_splits_forgets_and_fails(arena_of: Cal
 @pytest.mark.parametrize("iteration", range(ITERATIONS))
 def test_killed_again_and_again(arena_of: Callable[[int, int], Arena], iteration: int) -> None:
     arena = arena_of(SEED * 1_000 + iteration, 1 + iteration % 4)
-    assert strike(arena, 30, crashed) + strike(arena, 20, killed) > 5
+    assert strike(arena, 30, and_used(crashed)) + strike(arena, 20, killed) > 5
     settled(arena)
