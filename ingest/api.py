@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest import catalog
 from ingest.adopting import adopt
-from ingest.compose import contract_of, keys_of, lake_of, standing
+from ingest.compose import contract_of, keys_of, lake_of, limits_of, standing
 from ingest.contracts import check as check_contracts
 from ingest.doctor import datasets, doctor
 from ingest.errors import ConfigurationError
@@ -106,7 +106,7 @@ def curate(
         decode=decode,
         validator=Suite(),
         contract_at=contract_at,
-        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        limits=limits_of(settings),
         keys=keys_of(settings),
         accept=accept,
         reached=reached,
@@ -168,7 +168,7 @@ def rebuild(
         validator=Suite(),
         keys=keys_of(settings),
         every=dates is None,
-        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        limits=limits_of(settings),
         dry_run=dry_run,
         reached=reached,
         progress=progress,
@@ -191,7 +191,7 @@ def rebuild_items(settings: Settings, dataset: str) -> Items:
             remedy="leave --current out",
         )
     lake.prepare(contract)
-    steps.derive(contract, lake, limits=steps.Limits(settings.batch_rows, settings.batch_bytes), anew=True)
+    steps.derive(contract, lake, limits=limits_of(settings), anew=True)
     return lake.items(dataset) or Items(0, 0)
 
 
@@ -220,7 +220,7 @@ def replay(
         lake,
         decode=decode,
         validator=Suite(),
-        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        limits=limits_of(settings),
         keys=keys_of(settings),
         dry_run=dry_run,
         reached=reached,
@@ -255,7 +255,7 @@ def erase(
         keys=keys_of(settings),
         opened=envelope.opened,
         drain=lambda: curate(settings, dataset, reached=reached),
-        limits=steps.Limits(settings.batch_rows, settings.batch_bytes),
+        limits=limits_of(settings),
         nobody_is_active=nobody_is_active,
         dry_run=dry_run,
         reached=reached,

@@ -20,8 +20,9 @@ from ingest.model.keys import HOW_TO_MAKE_A_KEY, Keys
 from ingest.model.ports import Source
 from ingest.settings import Settings
 from ingest.sources.address import rabbitmq_url
+from ingest.steps.limits import Limits
 
-__all__ = ["contract_of", "keys_of", "lake_of", "rabbitmq_url", "ranges_of", "sources_of", "standing"]
+__all__ = ["contract_of", "keys_of", "lake_of", "limits_of", "rabbitmq_url", "ranges_of", "sources_of", "standing"]
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SHORTEST_KEY = 32  # bytes: as long as the hash
@@ -50,6 +51,11 @@ def lake_of(settings: Settings) -> DeltaLake:
     """The lake at the settings' URL."""
     few_arenas()
     return DeltaLake(open_storage(settings.lake_url))
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What curate, replay, rebuild and the items derived from a history hold at a time."""
+    return Limits(settings.batch_rows, settings.batch_bytes)
 
 
 def keys_of(settings: Settings) -> Keys:

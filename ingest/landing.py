@@ -78,8 +78,8 @@ def land(
         max_seconds=max_seconds,
     )
     most = settings.cosmos_request_units
-    if most is not None and feed_range is not None:
-        most /= len(feed_ranges(settings, dataset))
+    if most is not None and feed_range is not None and contract.container is not None:
+        most /= len(ranges_of(settings, dataset, contract.container, lake))
     begun, units = time.monotonic(), RequestUnits(math.inf if most is None else most)
     sources = sources_of(settings, contract, lake, start=start, anew=from_beginning, feed_range=feed_range, units=units)
     landed = asyncio.run(
