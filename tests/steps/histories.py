@@ -13,6 +13,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 
 from ingest.lake import DeltaLake
+from ingest.lake.commit import decided
 from ingest.lake.published import ACCOUNT
 from ingest.model.container import DELETES, ContainerBinding
 from ingest.model.contract import Contract
@@ -72,13 +73,16 @@ class History:
         self.lake.write_curated(batch, table, account)
 
     def erase(self, item: str) -> None:
-        """Take an item's changes out of the history, as erase does."""
+        """Take an item's changes out of the history, as erase does: once more when another commit came first."""
         gone = [row for row in self.rows if row["id"] == item]
         self.rows = [row for row in self.rows if row["id"] != item]
         account = {ACCOUNT: json.dumps(self.account("erase", -len(gone)))}
-        table = DeltaTable(self.lake.uri("curated", self.contract.dataset))
         named = ", ".join(f"'{row['event_id']}'" for row in gone) or "''"
-        table.delete(f"event_id IN ({named})", commit_properties=CommitProperties(custom_metadata=account))
+
+        def delete(table: DeltaTable) -> None:
+            table.delete(f"event_id IN ({named})", commit_properties=CommitProperties(custom_metadata=account))
+
+        decided(self.lake.uri("curated", self.contract.dataset), lambda *_: False, delete)
 
     def account(self, kind: str, curated: int) -> dict[str, Any]:
         return moved_account(kind, self.contract, position=self.position, curated=curated, partitions=[])
