@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from azure.cosmos import ContainerProxy
 
 from ingest import envelope
 from ingest.lake import DeltaLake, LocalStorage
@@ -29,7 +30,7 @@ from ingest.steps import Landed, land
 from tests.contracts import column, contract
 from tests.crash.dying import dying
 
-__all__ = ["CUSTOMERS", "Customers", "newest"]
+__all__ = ["CUSTOMERS", "Customers", "add", "drop", "newest"]
 
 CUSTOMERS: Contract = contract((column("id", "string"), column("country", "string")))
 
@@ -81,6 +82,16 @@ class Customers:
                 screened=screened,
             )
         )
+
+
+def add(container: ContainerProxy, *numbers: int) -> None:
+    for number in numbers:
+        container.upsert_item({"id": f"c{number}", "country": f"k{number % 5}"})
+
+
+def drop(container: ContainerProxy, *numbers: int) -> None:
+    for number in numbers:
+        container.delete_item(f"c{number}", f"k{number % 5}")
 
 
 def newest(raw: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -19,13 +19,13 @@ from azure.cosmos import ContainerProxy
 
 from cosmos import Local
 from ingest.errors import LakeUnavailable, Overtaken
-from ingest.lake import DeltaLake, LocalStorage, paths
+from ingest.lake import paths
 from ingest.model.container import FeedRange
 from ingest.model.delivery import Bounds
 from ingest.model.points import Point
 from ingest.sources.memory import CrashAt, SimulatedCrash
 from ingest.steps.land import _parts, _renamed
-from tests.crash.customers import Customers
+from tests.crash.customers import Customers, add
 from tests.infra.cosmos_client import fresh, names
 from tests.reading import rows_of
 
@@ -37,17 +37,6 @@ POINTS = (Point.RECEIVED, Point.TOKEN_KEPT, Point.PART_COMMITTED, Point.RAW_COMM
 def container(cosmos_account: Local) -> Iterator[ContainerProxy]:
     with fresh(cosmos_account) as made:
         yield made
-
-
-@pytest.fixture
-def customers(tmp_path: Path, cosmos_account: Local, container: ContainerProxy) -> Customers:
-    lake = DeltaLake(LocalStorage(tmp_path / "lake"))
-    return Customers(lake, cosmos_account.endpoint, cosmos_account.key, *names(container))
-
-
-def add(container: ContainerProxy, *numbers: int) -> None:
-    for number in numbers:
-        container.upsert_item({"id": f"c{number}", "country": f"k{number % 5}"})
 
 
 def raw(customers: Customers) -> list[dict[str, Any]]:

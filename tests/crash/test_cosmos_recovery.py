@@ -17,13 +17,13 @@ from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 
 from cosmos import Local
 from ingest.errors import Overtaken, SourceReplaced
-from ingest.lake import DeltaLake, LocalStorage
+from ingest.lake import DeltaLake
 from ingest.model.container import FeedMode, FeedRange
 from ingest.model.delivery import Bounds
 from ingest.model.points import Point
 from ingest.sources.cosmos_token import Phase, Token
 from ingest.sources.memory import CrashAt, SimulatedCrash
-from tests.crash.customers import Customers, newest
+from tests.crash.customers import Customers, add, drop, newest
 from tests.infra.cosmos_client import fresh, names
 from tests.reading import rows_of
 
@@ -44,22 +44,6 @@ def container(cosmos_account: Local) -> Iterator[ContainerProxy]:
     with fresh(cosmos_account, change_feed_policy={"retentionDuration": 10}) as made:
         yield made
     cosmos_account.clock(offset=0)
-
-
-@pytest.fixture
-def customers(tmp_path: Path, cosmos_account: Local, container: ContainerProxy) -> Customers:
-    lake = DeltaLake(LocalStorage(tmp_path / "lake"))
-    return Customers(lake, cosmos_account.endpoint, cosmos_account.key, *names(container))
-
-
-def add(container: ContainerProxy, *numbers: int) -> None:
-    for number in numbers:
-        container.upsert_item({"id": f"c{number}", "country": f"k{number % 5}"})
-
-
-def drop(container: ContainerProxy, *numbers: int) -> None:
-    for number in numbers:
-        container.delete_item(f"c{number}", f"k{number % 5}")
 
 
 def forget(account: Local, container: ContainerProxy) -> None:
